@@ -1,0 +1,50 @@
+"""Puts ``request.viewer`` on every request; with an ``Authorization`` header the session plays no part."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from django.contrib.auth.models import AnonymousUser
+from django.http import HttpRequest, HttpResponse
+
+from hub.accounts.auth import ANONYMOUS, Viewer, authenticate_header
+from hub.accounts.context import origin
+from hub.accounts.sessions import keep_session
+from hub.core.errors import HubError, PermissionDenied
+
+# Pages where people manage their account: a token opens none of them, whatever its role (T13, T17).
+_SESSION_ONLY: Final = ("/settings", "/accounts/", "/admin")
+
+
+class ViewerMiddleware:
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        header = request.headers.get("authorization", "")
+        address = request.META.get("REMOTE_ADDR", "")
+        if header:
+            self._use_header(request, header, address)
+        else:
+            self._use_session(request)
+        token = request.viewer.token
+        with origin(address, token.pk if token else None):
+            return self.get_response(request)
+
+    def _use_session(self, request: HttpRequest) -> None:
+        keep_session(request)
+        request.viewer = Viewer(user=request.user) if request.user.is_authenticated else ANONYMOUS
+
+    def _use_header(self, request: HttpRequest, header: str, address: str) -> None:
+        try:
+            request.viewer = authenticate_header(header, client=request.headers.get("user-agent", ""), address=address)
+            if request.path.startswith(_SESSION_ONLY):
+                raise PermissionDenied("This page needs a signed-in browser; access tokens do not open it.")
+        except HubError as error:
+            # Raised again inside the view layer, where the surface of this path words the answer.
+            request.viewer = ANONYMOUS
+            request.credential_error = error
+        request.user = request.viewer.user or AnonymousUser()
+        # A header is never sent by a browser on its own: no cookie is used, so there is nothing to forge.
+        request._dont_enforce_csrf_checks = True

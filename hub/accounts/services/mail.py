@@ -1,0 +1,41 @@
+"""Mails about accounts.  They leave after the commit, and a mail server that is down undoes nothing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import structlog
+from django.conf import settings
+from django.core.mail import EmailMultiAlternatives
+from django.db import transaction
+from django.template.loader import render_to_string
+from django.utils import translation
+
+from hub.accounts.models import User
+
+log = structlog.get_logger(__name__)
+
+
+def send_notice(user: User, template: str, context: dict[str, Any]) -> None:
+    """Tell a person by mail, in their language, where mail is configured and they have an address."""
+    if user.email:
+        send_mail(user.email, template, {**context, "user": user}, language=user.language)
+
+
+def send_mail(address: str, template: str, context: dict[str, Any], *, language: str = "") -> None:
+    """Queue ``<template>_subject.txt`` and ``<template>_message.txt`` for after the commit."""
+    if not settings.IS_MAIL_CONFIGURED:
+        return
+    with translation.override(language or settings.LANGUAGE_CODE):
+        context = {**context, "site_name": settings.HUB_SITE_NAME, "hub_url": settings.HUB_URL}
+        subject = " ".join(render_to_string(f"{template}_subject.txt", context).split())
+        body = render_to_string(f"{template}_message.txt", context)
+    message = EmailMultiAlternatives(subject=subject, body=body, to=[address])
+    transaction.on_commit(lambda: _deliver(message, template))
+
+
+def _deliver(message: EmailMultiAlternatives, template: str) -> None:
+    try:
+        message.send()
+    except OSError:
+        log.exception("mail_failed", template=template)

@@ -1,0 +1,71 @@
+"""What lists and model pages show about a repo: one flat, rebuildable row per repo (design D5)."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.utils import timezone
+
+from hub.accounts.models import Namespace
+from hub.repos.enums import RepoTypeChoice, Visibility
+from hub.repos.models import Repo
+
+
+class RepoIndex(models.Model):
+    """Read from the head of the default branch; ``services.index_repo`` writes it whole.
+
+    ``s_*`` are sort keys: ``value << 24 | repo id``, unique, so that one range clause is a keyset page
+    on both databases (platform §3.3).  A repo id beyond 2**24 needs a wider shift.
+    """
+
+    repo = models.OneToOneField(Repo, primary_key=True, on_delete=models.CASCADE, related_name="index")
+    repo_type = models.CharField(max_length=8, choices=RepoTypeChoice.choices)
+    namespace = models.ForeignKey(Namespace, on_delete=models.CASCADE, related_name="+")
+    full_id = models.CharField(max_length=140)  # ns/name as shown
+    full_id_folded = models.CharField(max_length=140)
+    visibility = models.CharField(max_length=8, choices=Visibility.choices)
+    is_listed = models.BooleanField(default=True)  # false while disabled or held for review
+    head_oid = models.CharField(max_length=40, blank=True)
+    pipeline_tag = models.CharField(max_length=60, blank=True)
+    library_name = models.CharField(max_length=60, blank=True)
+    license = models.CharField(max_length=60, blank=True)
+    languages = models.JSONField(default=list)
+    base_models = models.JSONField(default=list)  # [{"id": "ns/name", "relation": "finetune"}]
+    datasets = models.JSONField(default=list)
+    tags = models.JSONField(default=list)  # all tags, as the Hub lists them (hub-api §26.3)
+    card_data = models.JSONField(default=dict)  # front matter
+    card_error = models.CharField(max_length=300, blank=True)  # why the front matter could not be read
+    summary = models.CharField(max_length=300, blank=True)
+    config = models.JSONField(default=dict)  # chosen keys of config.json (hub-api §7.2)
+    parameters = models.PositiveBigIntegerField(null=True)
+    parameters_by_dtype = models.JSONField(default=dict)  # {"F32": 22713216}
+    size_bytes = models.PositiveBigIntegerField(default=0)  # files at the head
+    file_count = models.PositiveIntegerField(default=0)
+    # inference.inspection.Inspection as a dict: servable, reason_code, reason, format, architecture, …
+    inspection = models.JSONField(default=dict)
+    updated_at = models.DateTimeField(default=timezone.now)
+    created_at = models.DateTimeField(default=timezone.now)
+    likes = models.PositiveIntegerField(default=0)
+    downloads = models.PositiveIntegerField(default=0)
+    trending_score = models.FloatField(default=0)
+    s_trending = models.BigIntegerField(default=0)
+    s_likes = models.BigIntegerField(default=0)
+    s_downloads = models.BigIntegerField(default=0)
+    s_updated = models.BigIntegerField(default=0)
+    s_created = models.BigIntegerField(default=0)
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["repo_type", "s_trending"], name="index_trending"),
+            models.Index(fields=["repo_type", "s_likes"], name="index_likes"),
+            models.Index(fields=["repo_type", "s_downloads"], name="index_downloads"),
+            models.Index(fields=["repo_type", "s_updated"], name="index_updated"),
+            models.Index(fields=["repo_type", "s_created"], name="index_created"),
+            models.Index(fields=["namespace", "repo_type"], name="index_namespace"),
+        ]
+
+
+class IndexChange(models.Model):
+    """Append-only feed for the search index: written in the transaction that changed the row."""
+
+    repo_pk = models.PositiveBigIntegerField()
+    created_at = models.DateTimeField(default=timezone.now)

@@ -1,0 +1,1 @@
+"""How the demo's own small models were made, so that anyone can make them again."""

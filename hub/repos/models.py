@@ -1,0 +1,196 @@
+"""Repos, their mirrored refs, the large files that each may serve, and upload drafts.
+
+Git is the truth for content: ``Ref`` and ``LastCommit`` are mirrors that a reconciler can rebuild.
+"""
+
+from __future__ import annotations
+
+import uuid
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+
+from hub.accounts.models import Namespace, User
+from hub.core.ids import RepoType, fold, new_object_id
+from hub.repos.enums import Gating, RepoTypeChoice, UploadState, Visibility
+from hub.repos.urls import RepoUrls
+
+
+class Repo(models.Model):
+    """A repository.  Keyed by id everywhere; ``ns/name`` is only its address."""
+
+    object_id = models.CharField(max_length=24, unique=True, default=new_object_id, editable=False)
+    repo_type = models.CharField(max_length=8, choices=RepoTypeChoice.choices)
+    namespace = models.ForeignKey(Namespace, on_delete=models.PROTECT, related_name="repos")
+    name = models.CharField(max_length=96)
+    name_folded = models.CharField(max_length=96, editable=False)
+    visibility = models.CharField(max_length=8, choices=Visibility.choices, default=Visibility.PUBLIC)
+    gated = models.CharField(max_length=8, choices=Gating.choices, default=Gating.OFF, blank=True)
+    default_branch = models.CharField(max_length=100, default="main")
+    head_oid = models.CharField(max_length=40, blank=True)  # of default_branch
+    created_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
+    created_at = models.DateTimeField(default=timezone.now)
+    updated_at = models.DateTimeField(default=timezone.now)  # last commit on any branch
+    disabled_at = models.DateTimeField(null=True, blank=True)
+    disabled_reason = models.CharField(max_length=300, blank=True)
+    # Deleted repos keep their bytes for seven days (T163); their address is free for the owner at once.
+    deleted_at = models.DateTimeField(null=True, blank=True)
+    # Numbers on cards; changed only through services/counters.py.
+    likes = models.PositiveIntegerField(default=0)
+    downloads = models.PositiveIntegerField(default=0)  # last 30 days
+    downloads_all_time = models.PositiveBigIntegerField(default=0)
+    discussions_open = models.PositiveIntegerField(default=0)
+    storage_bytes = models.PositiveBigIntegerField(default=0)  # large files linked + git objects
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["namespace", "repo_type", "name_folded"],
+                condition=Q(deleted_at__isnull=True),
+                name="repo_address",
+            )
+        ]
+        indexes = [models.Index(fields=["namespace", "repo_type"], name="repo_of_namespace")]
+
+    def __str__(self) -> str:
+        return self.repo_id
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        self.name_folded = fold(self.name)
+        super().save(*args, **kwargs)
+
+    @property
+    def repo_id(self) -> str:
+        """``ns/name``; select_related("namespace") first in lists."""
+        return f"{self.namespace.name}/{self.name}"
+
+    @property
+    def type(self) -> RepoType:
+        return RepoType(self.repo_type)
+
+    @property
+    def is_private(self) -> bool:
+        return self.visibility == Visibility.PRIVATE
+
+    @property
+    def is_disabled(self) -> bool:
+        return self.disabled_at is not None
+
+    @property
+    def git_path(self) -> Path:
+        """Directory of the bare repository, sharded by id so that moves and renames touch no files."""
+        return Path(settings.HUB_DATA_DIR) / "git" / f"{self.pk % 256:02x}" / f"{self.pk}.git"
+
+    @property
+    def urls(self) -> RepoUrls:
+        return RepoUrls(self.type, self.namespace.name, self.name)
+
+
+class RepoRedirect(models.Model):
+    """A former address of a repo (T46, T47): always one hop, straight to the repo's id."""
+
+    repo_type = models.CharField(max_length=8, choices=RepoTypeChoice.choices)
+    namespace = models.ForeignKey(Namespace, on_delete=models.CASCADE, related_name="+")
+    name_folded = models.CharField(max_length=96)
+    repo = models.ForeignKey(Repo, on_delete=models.CASCADE, related_name="former_addresses")
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["namespace", "repo_type", "name_folded"], name="redirect_address")
+        ]
+
+
+class Ref(models.Model):
+    """Mirror of a git ref."""
+
+    repo = models.ForeignKey(Repo, on_delete=models.CASCADE, related_name="refs")
+    name = models.CharField(max_length=255)  # full: refs/heads/main
+    oid = models.CharField(max_length=40)  # the commit, tags peeled
+    updated_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["repo", "name"], name="ref_once")]
+
+
+class RepoObject(models.Model):
+    """Leave for a repo to serve a large file (T70, T71): a pointer alone is not enough."""
+
+    repo = models.ForeignKey(Repo, on_delete=models.CASCADE, related_name="objects_linked")
+    sha256 = models.CharField(max_length=64)
+    size_bytes = models.PositiveBigIntegerField()
+    added_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["repo", "sha256"], name="repo_object_once")]
+        indexes = [models.Index(fields=["sha256"], name="repo_object_sha256")]
+
+
+class LastCommit(models.Model):
+    """The commit that last touched each path of a branch, written at commit and push (design D2)."""
+
+    repo = models.ForeignKey(Repo, on_delete=models.CASCADE, related_name="+")
+    ref = models.CharField(max_length=255)
+    parent_path = models.TextField(blank=True)  # "" for the root
+    name = models.CharField(max_length=255)
+    oid = models.CharField(max_length=40)
+    title = models.CharField(max_length=255)
+    committed_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["repo", "ref", "parent_path", "name"], name="last_commit_once")]
+
+
+class UploadDraft(models.Model):
+    """A web-form upload that can be left and resumed; large parts live in ``storage.UploadSession``."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    repo = models.ForeignKey(Repo, on_delete=models.CASCADE, related_name="upload_drafts")
+    author = models.ForeignKey(User, on_delete=models.CASCADE, related_name="+")
+    revision = models.CharField(max_length=255, default="main")
+    state = models.CharField(max_length=12, choices=UploadState.choices, default=UploadState.OPEN)
+    message = models.CharField(max_length=500, blank=True)
+    commit_oid = models.CharField(max_length=40, blank=True)
+    created_at = models.DateTimeField(default=timezone.now)
+    updated_at = models.DateTimeField(auto_now=True)
+
+
+class UploadDraftFile(models.Model):
+    """One file of a draft.  Both small and large files are content in the blob store until the commit."""
+
+    draft = models.ForeignKey(UploadDraft, on_delete=models.CASCADE, related_name="files")
+    path = models.CharField(max_length=1024)
+    size_bytes = models.PositiveBigIntegerField()
+    sha256 = models.CharField(max_length=64, blank=True)
+    is_large = models.BooleanField(default=False)  # upload_mode: lfs
+    is_stored = models.BooleanField(default=False)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["draft", "path"], name="draft_file_once")]
+
+
+class DownloadDay(models.Model):
+    """Downloads of a repo on one UTC day."""
+
+    repo = models.ForeignKey(Repo, on_delete=models.CASCADE, related_name="download_days")
+    day = models.DateField()
+    count = models.PositiveIntegerField(default=0)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["repo", "day"], name="download_day_once")]
+
+
+class DownloadSeen(models.Model):
+    """Who was counted on a day (T50): a keyed hash of account or network, dropped after two days."""
+
+    repo = models.ForeignKey(Repo, on_delete=models.CASCADE, related_name="+")
+    day = models.DateField(db_index=True)
+    who = models.CharField(max_length=32)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["repo", "day", "who"], name="download_seen_once")]

@@ -1,0 +1,232 @@
+"""The one rule for repos, asked by every door: pages, API, git, LFS, signed URLs, inference, search.
+
+Hidden and missing repos give the same answer; the surfaces keep it byte-identical (T28–T41).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from django.db.models import Q
+
+from hub.accounts.auth import Viewer
+from hub.accounts.enums import Action, Role
+from hub.accounts.permissions import role_in, roles_of
+from hub.core.errors import (
+    AuthenticationRequired,
+    GatedRepo,
+    InsufficientScope,
+    PermissionDenied,
+    RepoDisabled,
+    RepoNotFound,
+)
+from hub.core.ids import RepoType, fold
+from hub.repos.enums import Visibility
+from hub.repos.models import Repo, RepoRedirect
+
+
+@dataclass(frozen=True, slots=True)
+class RepoMoved(Exception):
+    """The address is a former one of a repo that the viewer may see; surfaces answer 307 (T46)."""
+
+    repo: Repo
+
+
+def visible_to(viewer: Viewer, prefix: str = "") -> Q:
+    """Filter for ``Repo`` querysets (or, with ``prefix`` such as ``"repo__"``, related ones)."""
+    alive = Q(**{f"{prefix}deleted_at__isnull": True})
+    if viewer.service is not None:
+        return alive & Q(**{f"{prefix}pk": viewer.service.repo_pk})
+    public = Q(**{f"{prefix}visibility": Visibility.PUBLIC})
+    namespaces = _readable_namespaces(viewer)
+    if not namespaces:
+        return alive & public
+    return alive & (public | Q(**{f"{prefix}namespace_id__in": namespaces}))
+
+
+def _readable_namespaces(viewer: Viewer) -> list[int]:
+    """Namespaces whose private repos a *list* may show: a token without that right sees public ones only."""
+    if viewer.token is not None and not viewer.allows(Action.REPO_READ):
+        return []
+    return list(roles_of(viewer))
+
+
+def can_read(viewer: Viewer, repo: Repo) -> bool:
+    if viewer.service is not None:
+        return viewer.service.repo_pk == repo.pk
+    if repo.visibility == Visibility.PUBLIC:
+        return True
+    return role_in(viewer, repo.namespace_id) is not None and _token_allows(viewer, Action.REPO_READ, repo)
+
+
+def _has_write_role(viewer: Viewer, repo: Repo) -> bool:
+    role = role_in(viewer, repo.namespace_id)
+    if role is None:
+        return False
+    if role.includes(Role.WRITE):
+        return True
+    # A contributor writes what they created themselves.
+    return role is Role.CONTRIBUTOR and repo.created_by_id == viewer.user_pk
+
+
+def can_write(viewer: Viewer, repo: Repo) -> bool:
+    return not repo.is_disabled and _has_write_role(viewer, repo) and _token_allows(viewer, Action.REPO_WRITE, repo)
+
+
+def can_admin(viewer: Viewer, repo: Repo) -> bool:
+    role = role_in(viewer, repo.namespace_id)
+    return role is Role.ADMIN and _token_allows(viewer, Action.REPO_WRITE, repo)
+
+
+def _token_allows(viewer: Viewer, action: Action, repo: Repo) -> bool:
+    return viewer.allows(action, namespace=repo.namespace.name, repo_type=repo.repo_type, name=repo.name)
+
+
+def find_repo(viewer: Viewer, repo_type: RepoType, namespace: str, name: str) -> Repo:
+    """A repo that the viewer may know of, by its address in any case.
+
+    Raises:
+        RepoNotFound: missing or hidden.
+        RepoMoved: it has another address now.
+    """
+    repo = (
+        Repo.objects.select_related("namespace")
+        .filter(
+            namespace__name_folded=fold(namespace),
+            repo_type=repo_type.value,
+            name_folded=fold(name),
+            deleted_at__isnull=True,
+        )
+        .first()
+    )
+    if repo is None:
+        _raise_if_moved(viewer, repo_type, namespace, name)
+        raise RepoNotFound
+    if not can_read(viewer, repo):
+        raise RepoNotFound
+    return repo
+
+
+def _raise_if_moved(viewer: Viewer, repo_type: RepoType, namespace: str, name: str) -> None:
+    redirect = (
+        RepoRedirect.objects.select_related("repo", "repo__namespace")
+        .filter(
+            namespace__name_folded=fold(namespace),
+            repo_type=repo_type.value,
+            name_folded=fold(name),
+            repo__deleted_at__isnull=True,
+        )
+        .first()
+    )
+    if redirect is not None and can_read(viewer, redirect.repo):
+        raise RepoMoved(redirect.repo)
+
+
+def get_repo_for_read(viewer: Viewer, repo_type: RepoType, namespace: str, name: str) -> Repo:
+    """A repo whose card and metadata the viewer may read.
+
+    Raises:
+        RepoNotFound, RepoMoved, RepoDisabled
+    """
+    repo = find_repo(viewer, repo_type, namespace, name)
+    if repo.is_disabled:
+        raise RepoDisabled
+    return repo
+
+
+def get_repo_for_files(viewer: Viewer, repo_type: RepoType, namespace: str, name: str) -> Repo:
+    """A repo whose file contents the viewer may read.
+
+    Raises:
+        RepoNotFound, RepoMoved, RepoDisabled, GatedRepo
+        InsufficientScope: an inference token asks for files of a private repo (T24).
+    """
+    repo = get_repo_for_read(viewer, repo_type, namespace, name)
+    check_files(viewer, repo)
+    return repo
+
+
+def check_files(viewer: Viewer, repo: Repo) -> None:
+    """Raises GatedRepo or InsufficientScope where file contents are closed to this viewer."""
+    if viewer.service is not None:
+        return
+    if repo.gated and role_in(viewer, repo.namespace_id) is None and not _has_grant(viewer, repo):
+        raise GatedRepo(_gate_text(viewer, repo), anonymous=viewer.user is None)
+    if viewer.token is not None and repo.is_private and not _token_allows(viewer, Action.REPO_READ, repo):
+        raise InsufficientScope
+
+
+def _has_grant(viewer: Viewer, repo: Repo) -> bool:
+    """Grants to single people come with the access-request pages; until then a gate opens to members only."""
+    return False
+
+
+def _gate_text(viewer: Viewer, repo: Repo) -> str:
+    subject = f"Access to {repo.repo_type} {repo.repo_id} is restricted"
+    if viewer.user is None:
+        return f"{subject}. You must have access to it and be authenticated to access it. Please log in."
+    return f"{subject} and you are not in the authorized list. Visit {repo.urls.absolute} to ask for access."
+
+
+def get_repo_for_write(viewer: Viewer, repo_type: RepoType, namespace: str, name: str) -> Repo:
+    """A repo that the viewer may commit to.
+
+    Raises:
+        RepoNotFound, RepoMoved, RepoDisabled
+        AuthenticationRequired, InsufficientScope, PermissionDenied: visible, but not theirs to write.
+    """
+    repo = get_repo_for_read(viewer, repo_type, namespace, name)
+    _require(viewer, repo, has_role=_has_write_role(viewer, repo))
+    return repo
+
+
+def get_repo_for_admin(viewer: Viewer, repo_type: RepoType, namespace: str, name: str) -> Repo:
+    """A repo whose settings the viewer may change, that they may move or delete; disabled ones too.
+
+    Raises:
+        RepoNotFound, RepoMoved, AuthenticationRequired, InsufficientScope, PermissionDenied
+    """
+    repo = find_repo(viewer, repo_type, namespace, name)
+    _require(viewer, repo, has_role=role_in(viewer, repo.namespace_id) is Role.ADMIN)
+    return repo
+
+
+def _require(viewer: Viewer, repo: Repo, *, has_role: bool) -> None:
+    if viewer.user is None:
+        raise AuthenticationRequired
+    if not has_role:
+        raise PermissionDenied(
+            f"You do not have the rights to write to {repo.repo_id}. To propose a change, open a pull request "
+            "by passing `create_pr=1` as a query parameter."
+        )
+    if not _token_allows(viewer, Action.REPO_WRITE, repo):
+        raise InsufficientScope
+
+
+def get_repo_for_inference(viewer: Viewer, namespace: str, name: str) -> Repo:
+    """A model that the viewer may call: read right and inference right, gates included (T24, T137).
+
+    Raises:
+        AuthenticationRequired, InsufficientScope, RepoNotFound, RepoMoved, RepoDisabled, GatedRepo
+    """
+    if viewer.user is None:
+        raise AuthenticationRequired
+    repo = _find_for_inference(viewer, namespace, name)
+    if not _token_allows(viewer, Action.INFERENCE, repo):
+        raise InsufficientScope
+    if repo.is_disabled:
+        raise RepoDisabled
+    if repo.gated and role_in(viewer, repo.namespace_id) is None and not _has_grant(viewer, repo):
+        raise GatedRepo(_gate_text(viewer, repo), anonymous=False)
+    return repo
+
+
+def _find_for_inference(viewer: Viewer, namespace: str, name: str) -> Repo:
+    """Like find_repo, but an inference token may name the private models of its person (T24)."""
+    person = Viewer(user=viewer.user)
+    repo = find_repo(person, RepoType.MODEL, namespace, name)
+    if repo.is_private and not (
+        _token_allows(viewer, Action.INFERENCE, repo) or _token_allows(viewer, Action.REPO_READ, repo)
+    ):
+        raise RepoNotFound
+    return repo

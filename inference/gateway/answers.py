@@ -1,0 +1,205 @@
+"""From the events of a call to the answer of its route: whole, or streamed as it comes."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any
+
+from inference.gateway.calls import Accepted, LiveCall, open_call
+from inference.gateway.errors import openai_body
+from inference.gateway.http import ClientLeft, EventStream, send_json, until_disconnect
+from inference.gateway.inbox import Inbox
+from inference.protocol import hf_tasks
+from inference.protocol import openai as openai_wire
+from inference.protocol.errors import InferenceError
+from inference.protocol.events import DoneEvent, ResultEvent, StateEvent, TokenEvent
+from inference.protocol.requests import GenerateRequest, Request
+
+if TYPE_CHECKING:
+    from redis.asyncio import Redis
+
+    from inference.gateway.app import Exchange
+
+Headers = list[tuple[bytes, bytes]]
+
+
+async def openai(exchange: Exchange, call: Any, accepted: Accepted, redis: Redis, inbox: Inbox) -> None:
+    if isinstance(call, openai_wire.GenerationCall) and call.stream:
+        await _with_disconnect(exchange, _stream_openai(exchange, call, accepted, redis, inbox))
+    else:
+        await _with_disconnect(exchange, _whole(exchange, accepted, redis, inbox, _openai_builder(call, accepted)))
+
+
+async def task(exchange: Exchange, request: Request, accepted: Accepted, redis: Redis, inbox: Inbox) -> None:
+    if isinstance(request, GenerateRequest) and request.stream:
+        await _with_disconnect(exchange, _stream_task(exchange, accepted, redis, inbox))
+    else:
+
+        def build(text: str, output: dict[str, Any], done: DoneEvent) -> Any:
+            if isinstance(request, GenerateRequest):
+                full = (request.prompt or "") + text if request.return_full_text else text
+                return [{"generated_text": full}]
+            return hf_tasks.task_response(request, output)
+
+        await _with_disconnect(exchange, _whole(exchange, accepted, redis, inbox, build))
+
+
+async def _with_disconnect(exchange: Exchange, work: Awaitable[None]) -> None:
+    """Run ``work``; when the caller leaves first, cancel it, which cancels the call (T142)."""
+    working = asyncio.ensure_future(work)
+    leaving = asyncio.create_task(until_disconnect(exchange.receive))
+    try:
+        await asyncio.wait({working, leaving}, return_when=asyncio.FIRST_COMPLETED)
+        if working.done():
+            return working.result()
+        working.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await working
+        raise ClientLeft
+    finally:
+        leaving.cancel()
+
+
+Builder = Callable[[str, dict[str, Any], DoneEvent], Any]
+
+
+def _openai_builder(call: Any, accepted: Accepted) -> Builder:
+    model = accepted.repo.repo_id
+
+    def build(text: str, output: dict[str, Any], done: DoneEvent) -> Any:
+        if isinstance(call, openai_wire.EmbeddingCall):
+            return openai_wire.embeddings_response(model, output, done.usage, call.encoding_format)
+        if call.request.messages is not None:
+            return openai_wire.chat_response(accepted.request_id, model, text, done.finish_reason, done.usage)
+        return openai_wire.completion_response(accepted.request_id, model, text, done.finish_reason, done.usage)
+
+    return build
+
+
+async def _whole(exchange: Exchange, accepted: Accepted, redis: Redis, inbox: Inbox, build: Builder) -> None:
+    async with open_call(accepted, redis, inbox) as call:
+        texts: list[str] = []
+        output: dict[str, Any] = {}
+        async for event in call.events():
+            if isinstance(event, TokenEvent):
+                texts.append(event.text)
+            elif isinstance(event, ResultEvent):
+                output = event.output
+        if call.done is None:
+            raise InferenceError("internal", "The model gave no answer.", status=500)
+        text = output.get("text") or "".join(texts)
+        body = build(text, output, call.done)
+        call.output_bytes = await send_json(exchange.send, 200, body, [*exchange.headers, *_call_headers(call)])
+
+
+def _call_headers(call: LiveCall) -> Headers:
+    """Timings and counts for tools and the playground (milliseconds)."""
+    done = call.done
+    if done is None:
+        return []
+    timings = done.timings
+    parts = (
+        f"queue;dur={timings.queue_ms:.1f}, load;dur={timings.load_ms:.1f}, run;dur={timings.run_ms:.1f}, "
+        f"first;dur={timings.first_token_ms or 0:.1f}"
+    )
+    return [
+        (b"server-timing", parts.encode()),
+        (b"x-compute-tokens", f"{done.usage.prompt_tokens}+{done.usage.completion_tokens}".encode()),
+        (b"x-model-commit", call.accepted.commit_oid.encode()),
+        (b"x-inference-id", call.accepted.request_id.encode()),
+    ]
+
+
+async def _stream_openai(exchange: Exchange, call: Any, accepted: Accepted, redis: Redis, inbox: Inbox) -> None:
+    model, created = accepted.repo.repo_id, int(time.time())
+    is_chat = call.request.messages is not None
+    stream = EventStream(exchange.send, [*exchange.headers, (b"x-inference-id", accepted.request_id.encode())])
+    first = True
+
+    def chunk(text: str | None, finish_reason: str | None = None) -> dict[str, Any]:
+        if is_chat:
+            return openai_wire.chat_chunk(
+                accepted.request_id, model, created=created, text=text, first=first, finish_reason=finish_reason
+            )
+        return openai_wire.completion_chunk(
+            accepted.request_id, model, created=created, text=text or "", finish_reason=finish_reason
+        )
+
+    async with _streaming(stream, accepted, redis, inbox) as live:
+        async for event in live.events():
+            if event is None:
+                await stream.heartbeat()
+            elif isinstance(event, StateEvent):
+                # A comment: OpenAI clients skip it, the playground shows it.
+                await stream.comment(f"state {event.state}")
+            elif isinstance(event, TokenEvent):
+                await stream.event(chunk(event.text))
+                first = False
+            elif isinstance(event, DoneEvent):
+                await stream.event(chunk(None, event.finish_reason))
+                if call.include_usage:
+                    usage = openai_wire.usage_chunk(
+                        accepted.request_id, model, event.usage, created=created, chat=is_chat
+                    )
+                    await stream.event({**usage, "timings": _timings(event)})
+        await stream.done()
+        live.output_bytes = stream.sent_bytes
+
+
+def _timings(done: DoneEvent) -> dict[str, float | None]:
+    timings = done.timings
+    return {
+        "queue_ms": timings.queue_ms,
+        "load_ms": timings.load_ms,
+        "first_token_ms": timings.first_token_ms,
+        "run_ms": timings.run_ms,
+    }
+
+
+async def _stream_task(exchange: Exchange, accepted: Accepted, redis: Redis, inbox: Inbox) -> None:
+    stream = EventStream(exchange.send, [*exchange.headers, (b"x-inference-id", accepted.request_id.encode())])
+    texts: list[str] = []
+    last: TokenEvent | None = None
+    index = 0
+    async with _streaming(stream, accepted, redis, inbox) as live:
+        async for event in live.events():
+            if event is None:
+                await stream.heartbeat()
+            elif isinstance(event, StateEvent):
+                await stream.comment(f"state {event.state}")
+            elif isinstance(event, TokenEvent):
+                # The last chunk carries the whole text, so each is held back until the next one comes.
+                if last is not None:
+                    index += 1
+                    await stream.event(hf_tasks.generation_chunk(index, last.token_id, last.text))
+                last = event
+                texts.append(event.text)
+            elif isinstance(event, DoneEvent):
+                await stream.event(
+                    hf_tasks.generation_chunk(
+                        index + 1,
+                        last.token_id if last else 0,
+                        last.text if last else "",
+                        generated_text="".join(texts),
+                        details=hf_tasks.generation_details(event.finish_reason, event.usage),
+                    )
+                )
+        live.output_bytes = stream.sent_bytes
+
+
+@contextlib.asynccontextmanager
+async def _streaming(stream: EventStream, accepted: Accepted, redis: Redis, inbox: Inbox) -> Any:
+    """A call whose errors, once the stream has begun, are told in the stream."""
+    try:
+        async with open_call(accepted, redis, inbox) as call:
+            yield call
+    except InferenceError as error:
+        if not stream.is_open:
+            raise
+        await stream.event(openai_body(error))
+        await stream.done()
+    if stream.is_open:
+        await stream.close()

@@ -1,0 +1,66 @@
+"""Words an error in the dialect of the route: OpenAI object, or the Hub's ``{"error": text}``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hub.core.errors import AuthenticationRequired, HubError, NotFound
+from inference.protocol.errors import InferenceError
+
+Headers = list[tuple[bytes, bytes]]
+
+
+def as_inference_error(error: HubError) -> InferenceError:
+    """One shape for both trees."""
+    status = error.status
+    if isinstance(error, NotFound) and error.data.get("anonymous"):
+        status = 401
+    retry = error.data.get("retry_after_s")
+    return InferenceError(
+        error.code or _CODES.get(status, "refused"),
+        error.message if not isinstance(error, AuthenticationRequired) else _NEED_TOKEN,
+        status=status,
+        retryable=status in {429, 503},
+        retry_after_s=retry,
+        param=error.data.get("param"),
+    )
+
+
+_NEED_TOKEN = "Hosted inference needs an access token: send 'Authorization: Bearer hf_…'."
+_CODES = {401: "unauthorized", 403: "forbidden", 404: "not_found", 413: "too_large", 422: "unprocessable"} | {
+    429: "rate_limited",
+    503: "unavailable",
+}
+
+
+def headers_of(error: InferenceError, request_id: str) -> Headers:
+    found: Headers = [
+        (b"x-error-code", _latin(error.code)),
+        (b"x-error-message", _latin(error.message)),
+        (b"x-request-id", request_id.encode()),
+    ]
+    if error.retry_after_s is not None:
+        found.append((b"retry-after", str(max(1, round(error.retry_after_s))).encode()))
+    if error.status == 401:
+        found.append((b"www-authenticate", b'Bearer realm="Agora"'))
+    return found
+
+
+def _latin(text: str) -> bytes:
+    return text.encode("latin-1", "replace").replace(b"\n", b" ").replace(b"\r", b" ")
+
+
+def openai_body(error: InferenceError) -> dict[str, Any]:
+    kind = "invalid_request_error" if 400 <= error.status < 500 else "server_error"
+    if error.status == 429:
+        kind = "rate_limit_error"
+    return {"error": {"message": error.message, "type": kind, "param": error.param, "code": error.code}}
+
+
+def hub_body(error: InferenceError) -> dict[str, Any]:
+    body: dict[str, Any] = {"error": error.message, "error_code": error.code}
+    if error.param:
+        body["param"] = error.param
+    if error.retry_after_s is not None:
+        body["estimated_time"] = error.retry_after_s
+    return body

@@ -1,0 +1,212 @@
+"""The HF task wire: `{"inputs": …, "parameters": {…}}` in, the lists and objects that InferenceClient parses out.
+
+Source: the task specifications that huggingface_hub generates its types from. Raw image bytes are an input too.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Callable
+from typing import Any
+
+from inference.protocol import arrays, limits
+from inference.protocol.errors import InvalidInput, UnsupportedField
+from inference.protocol.events import Usage
+from inference.protocol.openai import parse_stop
+from inference.protocol.requests import (
+    ClassifyImageRequest,
+    ClassifyTextRequest,
+    EmbedRequest,
+    GenerateRequest,
+    Request,
+    SimilarityRequest,
+    check_number,
+    check_text,
+    check_texts,
+)
+
+# How a model runs is the hub's business: these reach us from old clients, mean nothing here and harm nothing.
+_IGNORED_OPTIONS = frozenset({"use_cache", "wait_for_model", "use_gpu"})
+
+
+def parse_task(pipeline_tag: str, body: Any) -> Request:
+    """Parse a JSON body of one task. Raises: InvalidInput, UnsupportedField."""
+    parser = _PARSERS.get(pipeline_tag)
+    if parser is None:
+        raise InvalidInput("task", f"The task '{pipeline_tag}' is not served here.", code="unsupported_task")
+    if not isinstance(body, dict):
+        raise InvalidInput("body", "The body must be a JSON object.")
+    return parser(body)
+
+
+def parse_image(data: bytes) -> ClassifyImageRequest:
+    """Parse a raw image body."""
+    return ClassifyImageRequest(image=data)
+
+
+def _open(body: dict[str, Any], parameters: set[str], top_level: set[str] | None = None) -> dict[str, Any]:
+    """Return the parameters after refusing every field that is not known; null counts as absent."""
+    extra = top_level or set()
+    for name, value in body.items():
+        if name == "options":
+            _check_options(value)
+        elif name not in {"inputs", "parameters"} | extra:
+            raise UnsupportedField(str(name)[:64])
+    given = body.get("parameters")
+    if given is None:
+        given = {}
+    if not isinstance(given, dict):
+        raise InvalidInput("parameters", "'parameters' must be an object.")
+    for name in given:
+        if name not in parameters:
+            raise UnsupportedField(f"parameters.{str(name)[:64]}")
+    merged = {**{name: body[name] for name in extra if name in body}, **given}
+    return {name: value for name, value in merged.items() if value is not None}
+
+
+def _check_options(options: Any) -> None:
+    if not isinstance(options, dict):
+        raise InvalidInput("options", "'options' must be an object.")
+    for name in options:
+        if name not in _IGNORED_OPTIONS:
+            raise UnsupportedField(f"options.{str(name)[:64]}")
+
+
+def _texts(body: dict[str, Any]) -> tuple[str, ...]:
+    inputs = body.get("inputs")
+    return check_texts("inputs", [inputs] if isinstance(inputs, str) else inputs)
+
+
+def _parse_text_classification(body: dict[str, Any]) -> ClassifyTextRequest:
+    parameters = _open(body, {"top_k", "function_to_apply"})
+    return ClassifyTextRequest(texts=_texts(body), **parameters)
+
+
+def _parse_feature_extraction(body: dict[str, Any]) -> EmbedRequest:
+    names = {"normalize", "truncate", "truncation_direction", "prompt_name"}
+    # The client sends these as parameters, text-embeddings-inference callers beside `inputs`: both mean the same.
+    parameters = _open(body, names, names)
+    for name in ("normalize", "truncate"):
+        if not isinstance(parameters.get(name, False), bool):
+            raise InvalidInput(name, f"'{name}' must be true or false.")
+    direction = parameters.get("truncation_direction")
+    if isinstance(direction, str):
+        parameters["truncation_direction"] = direction.lower()
+    return EmbedRequest(texts=_texts(body), **parameters)
+
+
+def _parse_sentence_similarity(body: dict[str, Any]) -> SimilarityRequest:
+    _open(body, set())
+    inputs = body.get("inputs")
+    if not isinstance(inputs, dict):
+        raise InvalidInput("inputs", "'inputs' must hold source_sentence and sentences.")
+    for name in inputs:
+        if name not in ("source_sentence", "sentences"):
+            raise UnsupportedField(f"inputs.{str(name)[:64]}")
+    source = check_text("inputs.source_sentence", inputs.get("source_sentence"))
+    return SimilarityRequest(source, check_texts("inputs.sentences", inputs.get("sentences")))
+
+
+_GENERATION = frozenset(
+    "max_new_tokens temperature top_p top_k seed stop frequency_penalty repetition_penalty return_full_text do_sample "
+    "details decoder_input_details best_of watermark".split()
+)
+
+
+def _parse_text_generation(body: dict[str, Any]) -> GenerateRequest:
+    parameters = _open(body, set(_GENERATION), {"stream"})
+    stream = _flag(parameters, "stream")
+    sampled = _flag(parameters, "do_sample") or "temperature" in parameters
+    # Details are always computed and cost nothing; what would change the answer and is not served is refused.
+    _flag(parameters, "details")
+    for name in ("decoder_input_details", "watermark"):
+        if _flag(parameters, name):
+            raise UnsupportedField(f"parameters.{name}")
+    if parameters.pop("best_of", 1) != 1:
+        raise UnsupportedField("parameters.best_of", "must be 1")
+    temperature = check_number("temperature", parameters.pop("temperature", 1.0), 0, 2)
+    return GenerateRequest(
+        prompt=check_text("inputs", body.get("inputs")),
+        max_new_tokens=parameters.pop("max_new_tokens", limits.DEFAULT_NEW_TOKENS),
+        temperature=temperature if sampled else 0.0,
+        stop=parse_stop(parameters.pop("stop", None)),
+        return_full_text=_flag(parameters, "return_full_text"),
+        stream=stream,
+        **parameters,
+    )
+
+
+def _flag(parameters: dict[str, Any], name: str) -> bool:
+    value = parameters.pop(name, False)
+    if not isinstance(value, bool):
+        raise InvalidInput(name, f"'{name}' must be true or false.")
+    return value
+
+
+def _parse_image_classification(body: dict[str, Any]) -> ClassifyImageRequest:
+    parameters = _open(body, {"top_k", "function_to_apply"})
+    inputs = body.get("inputs")
+    if not isinstance(inputs, str):
+        raise InvalidInput("inputs", "'inputs' must be an image as base64 text.")
+    if inputs.startswith("data:"):
+        inputs = inputs.partition(",")[2]
+    try:
+        image = base64.b64decode(inputs, validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise InvalidInput("inputs", "'inputs' is not valid base64.") from error
+    return ClassifyImageRequest(image=image, **parameters)
+
+
+_PARSERS: dict[str, Callable[[dict[str, Any]], Request]] = {
+    "text-classification": _parse_text_classification,
+    "feature-extraction": _parse_feature_extraction,
+    "sentence-similarity": _parse_sentence_similarity,
+    "text-generation": _parse_text_generation,
+    "image-classification": _parse_image_classification,
+}
+SERVED_TASKS = tuple(_PARSERS)
+
+
+# ---- answers
+
+
+def task_response(request: Request, output: dict[str, Any]) -> Any:
+    """Build the JSON answer of a request from its result. Raises: FrameError, KeyError on a malformed result."""
+    match request:
+        case ClassifyTextRequest():
+            return output["labels"]  # one list of labels per text, also for a single text
+        case ClassifyImageRequest():
+            return output["labels"][0]
+        case EmbedRequest():
+            return arrays.unpack_rows(output["embeddings"])
+        case SimilarityRequest():
+            return output["scores"]
+        case GenerateRequest():
+            return [{"generated_text": output["text"]}]
+
+
+_FINISH_REASONS = {"stop": "eos_token", "stop_sequence": "stop_sequence", "length": "length"}
+
+
+def generation_details(finish_reason: str, usage: Usage, seed: int | None = None) -> dict[str, Any]:
+    """Build the `details` of a streamed generation's last chunk."""
+    return {
+        "finish_reason": _FINISH_REASONS.get(finish_reason, "eos_token"),
+        "generated_tokens": usage.completion_tokens,
+        "input_length": usage.prompt_tokens,
+        "seed": seed,
+    }
+
+
+def generation_chunk(
+    index: int,
+    token_id: int,
+    text: str,
+    *,
+    generated_text: str | None = None,
+    details: dict[str, Any] | None = None,
+) -> dict[str, Any]:
+    """Build one server-sent chunk of a streamed generation; the last carries the whole text and the details."""
+    token = {"id": token_id, "text": text, "logprob": 0.0, "special": False}
+    return {"index": index, "token": token, "generated_text": generated_text, "details": details}

@@ -1,0 +1,14 @@
+"""Bounds of one inference request (reference: the limits of hosted inference in docs/inference.md)."""
+
+MAX_BODY_BYTES = 20 * 1024 * 1024
+MAX_TEXT_CHARS = 32_768
+MAX_BATCH = 32
+MAX_IMAGE_PIXELS = 40_000_000
+MIN_IMAGE_SIDE = 8
+MAX_NEW_TOKENS = 1024
+DEFAULT_NEW_TOKENS = 256
+MAX_OUTPUT_BYTES = 1024 * 1024
+MAX_MESSAGES = 256
+MAX_STOP_STRINGS = 4
+MAX_STOP_CHARS = 128
+MAX_TOP_K_LABELS = 1000
