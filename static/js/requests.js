@@ -1,0 +1,23 @@
+// htmx manners: the CSRF header on every unsafe request, new content started, failures told.
+// Configuration is in the htmx-config <meta> of base.html, because it must be read before htmx starts.
+import { toast } from "./toast.js";
+
+const token = () => document.querySelector('meta[name="csrf-token"]')?.content ?? "";
+
+// For fetch() in page scripts: headers for a same-origin POST, PUT, PATCH or DELETE.
+export function csrfHeaders() {
+  return { "X-CSRFToken": token() };
+}
+
+function wordsOf(request) {
+  return request.getResponseHeader("X-Error-Message") || `${request.status} ${request.statusText}`.trim();
+}
+
+export function startHtmx(startIn) {
+  const { body } = document;
+  body.addEventListener("htmx:configRequest", (event) => {
+    if (event.detail.verb !== "get") event.detail.headers["X-CSRFToken"] = token();
+  });
+  body.addEventListener("htmx:load", (event) => startIn(event.detail.elt));
+  body.addEventListener("htmx:responseError", (event) => toast(wordsOf(event.detail.xhr)));
+}
