@@ -1,0 +1,54 @@
+"""The store that ``HUB_STORAGE_URL`` names.
+
+``file:///path``, ``memory://`` or ``s3://bucket[/prefix]?endpoint=…&region=…&presign=0&public_endpoint=…``.
+``min_free_bytes=N`` sets the reserve of a file store (default 10 GiB, and never under 5 % of the disk).
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+from urllib.parse import parse_qs, unquote, urlsplit
+
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+
+from hub.storage.blobs.base import BlobStore
+from hub.storage.blobs.filesystem import DEFAULT_MIN_FREE_BYTES, FilesystemBlobStore
+from hub.storage.blobs.memory import MemoryBlobStore
+
+
+def get_blob_store() -> BlobStore:
+    """Return the process's store; one per URL."""
+    return _open_cached(settings.HUB_STORAGE_URL or f"file://{Path(settings.HUB_DATA_DIR).absolute() / 'blobs'}")
+
+
+def open_blob_store(url: str) -> BlobStore:
+    """Return a new store. Raises: ImproperlyConfigured for a URL that names none."""
+    parts = urlsplit(url)
+    options = {name: values[-1] for name, values in parse_qs(parts.query).items()}
+    if parts.scheme == "file" and not parts.netloc and parts.path:
+        min_free = int(options.get("min_free_bytes", DEFAULT_MIN_FREE_BYTES))
+        return FilesystemBlobStore(Path(unquote(parts.path)), min_free_bytes=min_free)
+    if parts.scheme == "memory":
+        return MemoryBlobStore()
+    if parts.scheme == "s3" and parts.netloc:
+        return _open_s3(parts.netloc, parts.path.strip("/"), options)
+    raise ImproperlyConfigured("HUB_STORAGE_URL must be file:///path or s3://bucket?endpoint=…")
+
+
+_open_cached = lru_cache(maxsize=8)(open_blob_store)
+
+
+def _open_s3(bucket: str, prefix: str, options: dict[str, str]) -> BlobStore:
+    from hub.storage.blobs.s3 import S3BlobStore  # noqa: PLC0415 -- slow import, and only where S3 is configured
+
+    return S3BlobStore(
+        bucket=bucket,
+        prefix=prefix,
+        endpoint_url=options.get("endpoint") or None,
+        public_endpoint_url=options.get("public_endpoint") or None,
+        region=options.get("region") or None,
+        presign=options.get("presign", "1") not in ("0", "false", "no"),
+        spool_dir=Path(settings.HUB_DATA_DIR).absolute() / "spool",
+    )

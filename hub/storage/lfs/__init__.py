@@ -1,0 +1,1 @@
+"""Large files by sha256: pointers, objects and transfers."""
