@@ -1,7 +1,8 @@
 """The store that ``HUB_STORAGE_URL`` names.
 
 ``file:///path``, ``memory://`` or ``s3://bucket[/prefix]?endpoint=…&region=…&presign=0&public_endpoint=…``.
-``min_free_bytes=N`` sets the reserve of a file store (default 10 GiB, and never under 5 % of the disk).
+``min_free_bytes=N`` (or ``HUB_MIN_FREE_BYTES``) sets the reserve of a file store; by default it is the larger of 10 GiB and
+5 % of the disk.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
 from hub.storage.blobs.base import BlobStore
-from hub.storage.blobs.filesystem import DEFAULT_MIN_FREE_BYTES, FilesystemBlobStore
+from hub.storage.blobs.filesystem import FilesystemBlobStore
 from hub.storage.blobs.memory import MemoryBlobStore
 
 
@@ -28,8 +29,8 @@ def open_blob_store(url: str) -> BlobStore:
     parts = urlsplit(url)
     options = {name: values[-1] for name, values in parse_qs(parts.query).items()}
     if parts.scheme == "file" and not parts.netloc and parts.path:
-        min_free = int(options.get("min_free_bytes", DEFAULT_MIN_FREE_BYTES))
-        return FilesystemBlobStore(Path(unquote(parts.path)), min_free_bytes=min_free)
+        given = options.get("min_free_bytes") or settings.HUB_MIN_FREE_BYTES
+        return FilesystemBlobStore(Path(unquote(parts.path)), min_free_bytes=None if given == "" else int(given))
     if parts.scheme == "memory":
         return MemoryBlobStore()
     if parts.scheme == "s3" and parts.netloc:

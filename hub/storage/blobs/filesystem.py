@@ -49,7 +49,8 @@ _SEALED_MODE = 0o444
 class FilesystemBlobStore:
     """A BlobStore in a folder; several processes may share it."""
 
-    def __init__(self, root: Path, *, min_free_bytes: int = DEFAULT_MIN_FREE_BYTES) -> None:
+    def __init__(self, root: Path, *, min_free_bytes: int | None = None) -> None:
+        """``min_free_bytes`` None: the larger of 10 GiB and 5 % of the disk stays free."""
         self.root = root
         self._min_free_bytes = min_free_bytes
         self._broken = ""
@@ -106,7 +107,10 @@ class FilesystemBlobStore:
     def check_capacity(self, size_bytes: int) -> None:
         self.check_writable()
         usage = shutil.disk_usage(self.root)
-        if usage.free - size_bytes < max(int(usage.total * _MIN_FREE_FRACTION), self._min_free_bytes):
+        reserve = self._min_free_bytes
+        if reserve is None:
+            reserve = max(int(usage.total * _MIN_FREE_FRACTION), DEFAULT_MIN_FREE_BYTES)
+        if usage.free - size_bytes < reserve:
             raise StorageFull
 
     # -- parts
