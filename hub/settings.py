@@ -26,6 +26,11 @@ HUB_STORAGE_URL = env.text(
     f"file://{HUB_DATA_DIR / 'blobs'}",
     help="Where large files live: file:///path or s3://bucket?endpoint=https://…&region=….",
 )
+HUB_INTERNAL_URL = env.text(
+    "HUB_INTERNAL_URL",
+    f"http://127.0.0.1:{PORT}",
+    help="Where workers reach the hub's API; set it when they run on other machines.",
+).rstrip("/")
 HUB_TEMPLATES_DIR = env.text("HUB_TEMPLATES_DIR", "", help="Directory of templates that override the shipped ones.")
 HUB_SITE_NAME = env.text("HUB_SITE_NAME", "Agora", help="Name shown in titles and mails.")
 
@@ -276,7 +281,16 @@ ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
 ACCOUNT_DEFAULT_HTTP_PROTOCOL = _site.scheme
 ACCOUNT_ADAPTER = "hub.accounts.adapter.AccountAdapter"
 ACCOUNT_USERNAME_VALIDATORS = "hub.accounts.forms.username_validators"
-ACCOUNT_FORMS = {"signup": "hub.accounts.forms.SignupForm"}
+ACCOUNT_FORMS = {
+    "login": "hub.accounts.forms.LoginForm",
+    "signup": "hub.accounts.forms.SignupForm",
+    "add_email": "hub.accounts.forms.AddEmailForm",
+    "change_password": "hub.accounts.forms.ChangePasswordForm",
+    "set_password": "hub.accounts.forms.SetPasswordForm",
+    "reset_password": "hub.accounts.forms.ResetPasswordForm",
+    "reset_password_from_key": "hub.accounts.forms.ResetPasswordKeyForm",
+}
+ACCOUNT_EMAIL_NOTIFICATIONS = IS_MAIL_CONFIGURED
 ACCOUNT_RATE_LIMITS = {
     "login_failed": "10/15m/key,100/15m/ip",
     "signup": "20/m/ip",
@@ -299,6 +313,7 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
     {"NAME": "hub.accounts.validators.MaximumLengthValidator", "OPTIONS": {"max_bytes": 1024}},
 ]
 
@@ -307,8 +322,11 @@ HUB_MAX_FILE_BYTES = env.integer("HUB_MAX_FILE_BYTES", 500 * 10**9, help="Larges
 HUB_QUOTA_BYTES = env.integer(
     "HUB_QUOTA_BYTES", 100 * 10**9, help="Storage for each user or organization; 0 for no limit.", unit="bytes"
 )
-HUB_MIN_FREE_BYTES = env.integer(
-    "HUB_MIN_FREE_BYTES", 2 * 10**9, help="Uploads stop when the disk has less room than this.", unit="bytes"
+HUB_MIN_FREE_BYTES = env.text(
+    "HUB_MIN_FREE_BYTES",
+    "",
+    help="Uploads stop when the disk has less room than this; empty: the larger of 10 GiB and 5 % of the disk.",
+    unit="bytes",
 )
 HUB_RATE_API = env.integer("HUB_RATE_API", 1000, help="API requests per user and 5 minutes; half for strangers.")
 HUB_RATE_RESOLVE = env.integer("HUB_RATE_RESOLVE", 5000, help="File requests per user and 5 minutes.")

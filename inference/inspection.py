@@ -121,7 +121,10 @@ class _Refused(Exception):
 
 
 def inspect_repo(files: Mapping[str, int], read: ReadRange) -> Inspection:
-    """Inspect a repo. `files` maps paths to sizes, `read(path, offset, length)` returns bytes. Never raises on content."""
+    """Inspect a repo: `files` maps paths to sizes, `read(path, offset, length)` returns bytes.
+
+    No content makes it raise.
+    """
     facts: dict[str, Any] = {"findings": tuple(_findings(files, read))}
     try:
         _inspect(files, read, facts)
@@ -359,7 +362,7 @@ def check_safetensors(size: int, read: Callable[[int, int], bytes]) -> Safetenso
     except UnicodeDecodeError as error:
         raise ValueError("its header is not text") from error
     if not isinstance(header, dict):
-        raise ValueError("its header is not an object")
+        raise ValueError("its header is not an object")  # noqa: TRY004 -- a fact about the file
     header.pop("__metadata__", None)
     spans, by_dtype = [], dict[str, int]()
     for name, entry in header.items():
@@ -534,11 +537,16 @@ def _estimate(config: dict[str, Any], facts: dict[str, Any]) -> int:
 
 def kv_bytes_per_token(config: Mapping[str, Any]) -> int:
     """Return the bytes of keys and values that one token holds in float32, 0 when the config does not say."""
-    layers, heads = config.get("num_hidden_layers"), config.get("num_attention_heads")
-    hidden = config.get("hidden_size")
-    if not all(isinstance(value, int) and value > 0 for value in (layers, heads, hidden)):
+    layers = _size(config, "num_hidden_layers") or _size(config, "n_layer")
+    heads = _size(config, "num_attention_heads") or _size(config, "n_head")
+    hidden = _size(config, "hidden_size") or _size(config, "n_embd")
+    if not (layers and heads and hidden):
         return 0
-    assert isinstance(layers, int) and isinstance(heads, int) and isinstance(hidden, int)
-    kv_heads = config.get("num_key_value_heads") or heads
-    head_dim = config.get("head_dim") or hidden // heads
-    return 2 * 4 * layers * int(kv_heads) * int(head_dim)
+    kv_heads = _size(config, "num_key_value_heads") or heads
+    head_dim = _size(config, "head_dim") or hidden // heads
+    return 2 * 4 * layers * kv_heads * head_dim
+
+
+def _size(config: Mapping[str, Any], key: str) -> int:
+    value = config.get(key)
+    return value if type(value) is int and 0 < value < 2**31 else 0

@@ -73,8 +73,8 @@ def serving_of(repo: Repo, revision: str = "") -> Serving:
     if not settings.HUB_INFERENCE_ENABLED:
         return Serving(False, commit_oid, task, (), "disabled", "Hosted inference is turned off on this hub.")
     if not inspection.get("servable"):
-        reason = inspection.get("reason") or "This model cannot be hosted."
-        return Serving(False, commit_oid, task, (), inspection.get("reason_code") or "unsupported", reason)
+        reason = inspection.get("message") or "This model cannot be hosted."
+        return Serving(False, commit_oid, task, (), inspection.get("reason") or "unsupported", reason)
     if task not in SERVED_TASKS:
         return Serving(False, commit_oid, task, (), "unsupported_task", _task_reason(task))
     return Serving(True, commit_oid, task, _RELATED.get(task, (task,)))
@@ -98,9 +98,9 @@ def _commit_of(repo: Repo, revision: str) -> str:
     return oid
 
 
-def live_state(repo: Repo) -> LiveState:
+def live_state(repo: Repo, serving: Serving | None = None) -> LiveState:
     """The honest state of a model right now: from the files first, then from what workers report."""
-    serving = serving_of(repo)
+    serving = serving or serving_of(repo)
     if not serving.is_servable:
         return LiveState("unavailable", serving.reason_code, serving.reason)
     model = keys.model_key(repo.pk, serving.commit_oid)

@@ -26,6 +26,10 @@ COPIES: dict[str, dict[str, str]] = {
         "dist/htmx.min.js": "vendor/htmx/htmx.min.js",
         "LICENSE": "vendor/htmx/LICENSE",
     },
+    "hash-wasm": {
+        "dist/sha256.umd.min.js": "vendor/hash-wasm/sha256.umd.min.js",
+        "LICENSE": "vendor/hash-wasm/LICENSE",
+    },
     "@fontsource-variable/inter": {
         "files/inter-latin-opsz-normal.woff2": "vendor/fonts/inter-latin-opsz-normal.woff2",
         "files/inter-latin-ext-opsz-normal.woff2": "vendor/fonts/inter-latin-ext-opsz-normal.woff2",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from allauth.account.adapter import DefaultAccountAdapter
+from allauth.core import context
 from django import forms
 from django.conf import settings
 from django.contrib import messages
@@ -15,6 +16,7 @@ from django.utils.translation import gettext as _
 from hub.accounts.models import User
 from hub.accounts.services.namespaces import check_name
 from hub.accounts.services.users import save_new_user
+from hub.accounts.sessions import signed_in_within
 from hub.core.errors import HubError
 
 
@@ -33,6 +35,10 @@ class AccountAdapter(DefaultAccountAdapter):
     def save_user(self, request: HttpRequest, user: User, form: Any, commit: bool = True) -> User:
         user = super().save_user(request, user, form, commit=False)
         return save_new_user(user) if commit else user
+
+    def is_reauthentication_required(self, *, app: str, **kwargs: Any) -> bool:
+        """A sign-in of the last minutes is as good as a confirmation; allauth counts confirmations only (T13)."""
+        return not signed_in_within(context.request, settings.ACCOUNT_REAUTHENTICATION_TIMEOUT)
 
     def get_client_ip(self, request: HttpRequest) -> str:
         # The edge already replaced REMOTE_ADDR where the proxy is one that the operator trusts.

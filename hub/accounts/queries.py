@@ -40,6 +40,16 @@ def members_of(organization: Organization) -> QuerySet[Membership]:
     )
 
 
+def members_page(organization: Organization, *, after: str, search: str, limit: int) -> list[Membership]:
+    """Up to ``limit`` + 1 members whose name comes after ``after``: the extra one tells that there is more."""
+    members = members_of(organization).filter(user__namespace__name_folded__gt=fold(after))
+    if search:
+        members = members.filter(
+            Q(user__namespace__name_folded__contains=fold(search)) | Q(user__full_name__icontains=search)
+        )
+    return list(members[: limit + 1])
+
+
 def organizations_only_admin(user: User) -> list[Organization]:
     """Organizations that would have no admin without ``user``."""
     others = Membership.objects.filter(organization=OuterRef("pk"), role=Role.ADMIN, user__is_active=True).exclude(

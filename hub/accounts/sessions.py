@@ -21,20 +21,25 @@ _TOUCHED: Final = "touched_at"
 _SEEN: Final = "seen_at"
 
 
+def note_sign_in(request: HttpRequest) -> None:
+    """Called at every completed sign-in: the second factor is behind it, a new session key before it."""
+    request.session[_STARTED] = int(time.time())
+
+
+def signed_in_within(request: HttpRequest, seconds: int) -> bool:
+    return time.time() - request.session.get(_STARTED, 0) < seconds
+
+
 def keep_session(request: HttpRequest) -> None:
     """End a session that is too old; otherwise note, rarely, that it is in use."""
     if not request.user.is_authenticated:
         return
     now = int(time.time())
     session = request.session
-    started = session.get(_STARTED)
-    if started is None:
-        # Rewritten by the sign-in itself: allauth keys the session anew there.
-        session[_STARTED] = session[_TOUCHED] = now
-    elif now - started > ABSOLUTE_LIFE_S:
+    if now - session.get(_STARTED, 0) > ABSOLUTE_LIFE_S:
         logout(request)
         return
-    elif now - session.get(_TOUCHED, 0) > _TOUCH_EVERY_S:
+    if now - session.get(_TOUCHED, session[_STARTED]) > _TOUCH_EVERY_S:
         session[_TOUCHED] = now  # saving it moves the idle limit
     if now - session.get(_SEEN, 0) > _SEEN_EVERY_S:
         session[_SEEN] = now

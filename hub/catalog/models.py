@@ -6,7 +6,7 @@ from django.db import models
 from django.utils import timezone
 
 from hub.accounts.models import Namespace
-from hub.repos.enums import RepoTypeChoice, Visibility
+from hub.repos.enums import Gating, RepoTypeChoice, Visibility
 from hub.repos.models import Repo
 
 
@@ -23,6 +23,7 @@ class RepoIndex(models.Model):
     full_id = models.CharField(max_length=140)  # ns/name as shown
     full_id_folded = models.CharField(max_length=140)
     visibility = models.CharField(max_length=8, choices=Visibility.choices)
+    gated = models.CharField(max_length=8, choices=Gating.choices, blank=True)
     is_listed = models.BooleanField(default=True)  # false while disabled or held for review
     head_oid = models.CharField(max_length=40, blank=True)
     pipeline_tag = models.CharField(max_length=60, blank=True)
@@ -34,7 +35,9 @@ class RepoIndex(models.Model):
     tags = models.JSONField(default=list)  # all tags, as the Hub lists them (hub-api §26.3)
     card_data = models.JSONField(default=dict)  # front matter
     card_error = models.CharField(max_length=300, blank=True)  # why the front matter could not be read
+    title = models.CharField(max_length=120, blank=True)  # the card's pretty name
     summary = models.CharField(max_length=300, blank=True)
+    card_text = models.TextField(blank=True)  # beginning of the card as plain text, for search
     config = models.JSONField(default=dict)  # chosen keys of config.json (hub-api §7.2)
     parameters = models.PositiveBigIntegerField(null=True)
     parameters_by_dtype = models.JSONField(default=dict)  # {"F32": 22713216}
@@ -42,16 +45,22 @@ class RepoIndex(models.Model):
     file_count = models.PositiveIntegerField(default=0)
     # inference.inspection.Inspection as a dict: servable, reason_code, reason, format, architecture, …
     inspection = models.JSONField(default=dict)
+    is_servable = models.BooleanField(default=False)  # this hub can run it
     updated_at = models.DateTimeField(default=timezone.now)
     created_at = models.DateTimeField(default=timezone.now)
     likes = models.PositiveIntegerField(default=0)
     downloads = models.PositiveIntegerField(default=0)
     trending_score = models.FloatField(default=0)
+    # Trending's memory: likes counted so far, and their sum fading by age.
+    likes_seen = models.PositiveIntegerField(default=0)
+    likes_heat = models.FloatField(default=0)
+    heat_at = models.DateTimeField(default=timezone.now)
     s_trending = models.BigIntegerField(default=0)
     s_likes = models.BigIntegerField(default=0)
     s_downloads = models.BigIntegerField(default=0)
     s_updated = models.BigIntegerField(default=0)
     s_created = models.BigIntegerField(default=0)
+    s_parameters = models.BigIntegerField(default=0)
 
     class Meta:
         indexes = [
@@ -60,8 +69,12 @@ class RepoIndex(models.Model):
             models.Index(fields=["repo_type", "s_downloads"], name="index_downloads"),
             models.Index(fields=["repo_type", "s_updated"], name="index_updated"),
             models.Index(fields=["repo_type", "s_created"], name="index_created"),
+            models.Index(fields=["repo_type", "s_parameters"], name="index_parameters"),
             models.Index(fields=["namespace", "repo_type"], name="index_namespace"),
         ]
+
+    def __str__(self) -> str:
+        return self.full_id
 
 
 class IndexChange(models.Model):
@@ -69,3 +82,6 @@ class IndexChange(models.Model):
 
     repo_pk = models.PositiveBigIntegerField()
     created_at = models.DateTimeField(default=timezone.now)
+
+    def __str__(self) -> str:
+        return f"{self.pk}: repo {self.repo_pk}"

@@ -17,6 +17,7 @@ from urllib.parse import unquote_to_bytes
 
 import structlog
 
+from hub.core.metrics import count_request
 from hub.core.proxies import FORWARDED_HEADERS, Network, client_address, is_trusted
 
 Scope = MutableMapping[str, Any]
@@ -102,7 +103,9 @@ class Edge:
                     raise
                 await send_error(answer.send, 500, f"Internal error. Request id: {request_id}")
             finally:
-                _log_request(scope, answer.status, time.monotonic() - started)
+                seconds = time.monotonic() - started
+                count_request(scope["method"], answer.status, seconds)
+                _log_request(scope, answer.status, seconds)
 
 
 class _Answer:

@@ -43,6 +43,7 @@ _SECRET_TEXT: Final = (
 _CHATTY: Final = (
     *("httpx", "httpcore", "urllib3", "asyncio", "kombu", "PIL", "filelock"),
     *("celery.apps.worker", "celery.beat", "celery.worker.strategy", "celery.worker.consumer.connection"),
+    "celery.worker.consumer.consumer",
     "celery.app.trace",
 )
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")

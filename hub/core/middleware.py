@@ -15,6 +15,8 @@ from hub.core.edge import REQUEST_ID_KEY
 GetResponse = Callable[[HttpRequest], HttpResponse]
 
 THEMES: Final = frozenset({"light", "dark"})
+# A worker lives under the policy of its own answer: this one script may compile WebAssembly (SHA-256), no page may.
+WASM_WORKER: Final = "js/upload/hash_worker.js"
 
 
 class RequestIdMiddleware:
@@ -49,13 +51,13 @@ def storage_origins(storage_url: str) -> list[str]:
     return [f"{site.scheme}://{site.netloc}", f"{site.scheme}://{parts.netloc}.{site.netloc}"]
 
 
-def content_security_policy(storage_url: str) -> str:
+def content_security_policy(storage_url: str, *, allows_wasm: bool = False) -> str:
     """Return the policy of all pages: own scripts and styles only, nothing inline, no foreign frame or form."""
     bytes_from = " ".join(["'self'", *storage_origins(storage_url)])
     return "; ".join(
         (
             "default-src 'none'",
-            "script-src 'self'",
+            "script-src 'self' 'wasm-unsafe-eval'" if allows_wasm else "script-src 'self'",
             "style-src 'self'",
             f"img-src {bytes_from} data: blob:",
             f"media-src {bytes_from} blob:",
@@ -83,11 +85,15 @@ class SecurityHeadersMiddleware:
             "Cross-Origin-Opener-Policy": "same-origin",
             "Permissions-Policy": "camera=(), geolocation=(), payment=(), usb=(), microphone=(self)",
         }
+        self._wasm_path = f"{settings.STATIC_URL}{WASM_WORKER}"
+        self._wasm_policy = content_security_policy(settings.HUB_STORAGE_URL, allows_wasm=True)
         if settings.IS_HTTPS:
             self._headers["Strict-Transport-Security"] = f"max-age={settings.SECURE_HSTS_SECONDS}; includeSubDomains"
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         response = self._get_response(request)
+        if request.path == self._wasm_path:
+            response.setdefault("Content-Security-Policy", self._wasm_policy)
         for name, value in self._headers.items():
             response.setdefault(name, value)
         return response

@@ -18,17 +18,16 @@ from pathlib import Path
 
 import structlog
 from django.conf import settings
-from django.contrib.auth.hashers import make_password
 
 from hub.accounts.auth import Viewer
-from hub.accounts.models import User
-from hub.accounts.services.organizations import ensure_organization
-from hub.accounts.services.users import ensure_user
+from hub.accounts.models import Organization, User
+from hub.accounts.services.organizations import create_organization
+from hub.accounts.services.users import create_user
 from hub.core.errors import HubError
 from hub.core.ids import RepoType
-from hub.demo.sources import MODELS, ORGANIZATION, DemoModel, PackagedSource
+from hub.demo.folders import commit_folder
+from hub.demo.sources import MODELS, ORGANIZATION, PUBLISHER, DemoModel, PackagedSource
 from hub.repos.models import Repo
-from hub.repos.services.folders import commit_folder
 from hub.repos.services.repos import create_repo
 
 log = structlog.get_logger(__name__)
@@ -59,26 +58,38 @@ def publish_all(names: list[str] | None = None) -> Iterator[tuple[str, str]]:
 
 
 def _publisher() -> User:
-    """A member of the demo organisation that nobody can sign in as."""
-    user = ensure_user(username="agora-demo-publisher", email="", password=None, full_name="Agora demo")
-    if user.has_usable_password():
-        user.password = make_password(None)
-        user.save(update_fields=["password"])
-    ensure_organization(ORGANIZATION, admin=user, full_name="Agora demo models")
-    return user
+    """The one member of the demo organisation: an account without a password, so nobody can sign in as it."""
+    publisher = User.objects.filter(username=PUBLISHER).first()
+    if publisher is None:
+        publisher = create_user(
+            PUBLISHER,
+            email=f"{PUBLISHER}@agora.invalid",
+            password=None,
+            full_name="Agora demo",
+            is_email_verified=False,
+        )
+    if not Organization.objects.filter(namespace__name=ORGANIZATION).exists():
+        create_organization(
+            ORGANIZATION,
+            creator=publisher,
+            full_name="Agora demo",
+            description="Small, openly licensed models to try this hub with.",
+        )
+    return publisher
 
 
 def _publish(model: DemoModel, publisher: User) -> None:
-    repo = Repo.objects.filter(
-        namespace__name=ORGANIZATION, name=model.name, repo_type=RepoType.MODEL, deleted_at__isnull=True
-    ).first()
-    if repo is not None and repo.storage_bytes:
-        return  # published before, perhaps changed by its owner since: leave it alone
+    repos = Repo.objects.filter(namespace__name=ORGANIZATION, name=model.name, repo_type=RepoType.MODEL)
+    if repos.filter(deleted_at__isnull=False).exists():
+        return  # an operator did not want it
+    repo = repos.first()
+    if repo is not None and repo.objects_linked.exists():
+        return  # published before, perhaps changed since: leave it alone
     viewer = Viewer(user=publisher)
     with _files(model) as folder:
         if repo is None:
             repo = create_repo(viewer, namespace=ORGANIZATION, name=model.name, repo_type=RepoType.MODEL)
-        commit_folder(repo, folder, viewer=viewer, message=f"Publish {model.name}")
+        commit_folder(repo, folder, actor=viewer, message=f"Publish {model.name}")
     log.info("demo_model_published", model=model.name)
 
 

@@ -11,6 +11,7 @@ from typing import Final
 
 HERE: Final = Path(__file__).parent
 ORGANIZATION: Final = "agora-demo"
+PUBLISHER: Final = "agora-demo-publisher"
 
 
 @dataclass(frozen=True, slots=True)

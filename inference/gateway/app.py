@@ -40,7 +40,8 @@ _MODEL_OPENAI: Final = re.compile(
     rf"/models/(?P<model>{_NAME})(?:/v1)?/(?P<route>chat/completions|completions|embeddings)"
 )
 _PIPELINE: Final = re.compile(rf"/pipeline/(?P<task>[a-z-]+)/(?P<model>{_NAME})")
-_OPENAI: Final = re.compile(r"/v1/(?P<route>chat/completions|completions|embeddings)")
+_ROUTES: Final = r"(?P<route>chat/completions|completions|embeddings)"
+_OPENAI: Final = re.compile(rf"/v1/{_ROUTES}")
 _LIST: Final = re.compile(rf"/v1/models(?:/(?P<model>{_NAME}))?")
 
 
@@ -65,7 +66,9 @@ class Gateway:
 
     def _transport(self) -> tuple[Redis, Inbox]:
         if self._redis is None or self._inbox is None:
-            self._redis = Redis.from_url(settings.REDIS_URL, socket_connect_timeout=2, health_check_interval=30)
+            self._redis = Redis.from_url(
+                settings.REDIS_URL, socket_connect_timeout=2, socket_timeout=10, health_check_interval=30
+            )
             self._inbox = Inbox(self._redis)
         return self._redis, self._inbox
 
@@ -118,8 +121,8 @@ class Gateway:
         body = await read_body(exchange.receive)
         target, standing = await in_thread(access.find_target, viewer, model, task or "")
         _add_rate(exchange, standing)
-        request = _parse_task(target.pipeline_tag, header(exchange.scope, b"content-type"), body)
-        accepted = _accepted(exchange, viewer, target, request, f"hf.{target.pipeline_tag}", len(body))
+        served, request = _parse_task(target.pipeline_tag, header(exchange.scope, b"content-type"), body, task is None)
+        accepted = _accepted(exchange, viewer, target, request, f"hf.{served}", len(body))
         await answers.task(exchange, request, accepted, *self._transport())
 
 
@@ -147,16 +150,20 @@ def _route(gateway: Gateway, method: str, path: str) -> tuple[Callable[..., Awai
     raise InferenceError("not_found", "There is no such route.", status=404)
 
 
-def _parse_task(task: str, content_type: str, body: bytes) -> Request:
-    """JSON, or the bytes of an image where the task takes one."""
+def _parse_task(task: str, content_type: str, body: bytes, may_choose: bool) -> tuple[str, Request]:
+    """The task that is meant, and its request: JSON, or the bytes of an image where the task takes one.
+
+    Weights for embeddings serve two tasks; where the route names none (``may_choose``), the inputs tell them apart.
+    """
     kind = content_type.partition(";")[0].strip().lower()
-    if task == "image-classification" and (kind.startswith("image/") or kind == "application/octet-stream"):
-        return hf_tasks.parse_image(body)
-    if task == "image-classification" and kind != "application/json" and body[:1] not in {b"{", b"["}:
-        return hf_tasks.parse_image(body)
+    if task == "image-classification" and kind != "application/json":
+        return task, hf_tasks.parse_image(body)
     if not body:
         raise InvalidInput("body", "The body is empty.", status=400)
-    return hf_tasks.parse_task(task, parse_json(body))
+    value = parse_json(body)
+    if may_choose and task in {"sentence-similarity", "feature-extraction"} and isinstance(value, dict):
+        task = "sentence-similarity" if isinstance(value.get("inputs"), dict) else "feature-extraction"
+    return task, hf_tasks.parse_task(task, value)
 
 
 def _access_request(exchange: Exchange) -> access.Request:

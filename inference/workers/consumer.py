@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 _POP_TIMEOUT_S: Final = 1
-_PAYLOAD_LIMIT: Final = 32 * 1024 * 1024
 # Calls inside the host at once; more wait in Redis, where another worker may take them.
 _IN_FLIGHT_LIMIT: Final = 64
 
@@ -116,7 +115,7 @@ class Consumer:
 
     def _take(self, packed: bytes) -> None:
         try:
-            call = QueuedCall(**msgpack.unpackb(packed, max_buffer_size=_PAYLOAD_LIMIT))
+            call = QueuedCall(**msgpack.unpackb(packed))
         except (ValueError, TypeError, msgpack.UnpackException):
             log.error("inference_message_undecodable", size=len(packed))  # T171: noted, and the worker goes on
             return

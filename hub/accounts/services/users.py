@@ -52,7 +52,7 @@ def create_user(
         raise Conflict("An account with this e-mail address exists.", param="email")
     user = User(username=name, email=email, full_name=full_name, is_staff=is_staff, is_superuser=is_staff)
     user.set_password(password)
-    user.clean_fields(exclude=["namespace", "password"])
+    user.clean_fields(exclude=["namespace", "password", "username"])
     save_new_user(user)
     EmailAddress.objects.create(user=user, email=email, primary=True, verified=is_email_verified)
     return user

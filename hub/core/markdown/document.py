@@ -39,14 +39,18 @@ class RenderedMarkdown:
 
     @property
     def toc(self) -> list[dict[str, object]]:
-        """The headings of the two topmost levels in use, as components/toc.html takes them."""
-        if not self.headings:
+        """The headings of the two topmost levels in use, as ``components/toc.html`` takes them."""
+        if len(self.headings) < 2:
             return []
-        top = min(heading.level for heading in self.headings)
+        # One heading alone at the top is the card's title, which the page shows already.
+        levels = sorted({heading.level for heading in self.headings})
+        first = self.headings[0]
+        is_titled = len(levels) > 1 and sum(heading.level == levels[0] for heading in self.headings) == 1
+        top = levels[1] if is_titled and first.level == levels[0] else levels[0]
         return [
-            {"id": heading.id, "text": heading.text, "level": heading.level - top + 1}
+            {"id": heading.id, "label": heading.text, "level": 2 + heading.level - top}
             for heading in self.headings
-            if heading.level <= top + 1
+            if top <= heading.level <= top + 1
         ]
 
 

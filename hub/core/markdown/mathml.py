@@ -32,7 +32,8 @@ _ATTRIBUTES: Final[dict[str, re.Pattern[str]]] = {
         _WORDS,
     ),
     **dict.fromkeys(
-        "width height depth lspace rspace voffset linethickness minsize maxsize mathsize rowspacing columnspacing".split(),
+        "width height depth lspace rspace voffset linethickness minsize maxsize mathsize rowspacing "
+        "columnspacing".split(),
         _LENGTH,
     ),
     "mathcolor": _COLOUR,

@@ -7,6 +7,7 @@ from typing import Any
 from django import template
 
 from hub.accounts.models import AccessToken
+from hub.core.taxonomy import pipeline_label
 from hub.web.account_pages import account_nav as nav_items
 from hub.web.forms.tokens import ACTION_WORDS
 
@@ -27,3 +28,9 @@ def action_words(actions: list[str]) -> list[str]:
 @register.filter
 def is_expired(token: AccessToken) -> bool:
     return not token.is_live()
+
+
+@register.simple_tag
+def task_words(pipeline_tag: str) -> str:
+    """A machine-learning task in words; empty for none."""
+    return str(pipeline_label(pipeline_tag)) if pipeline_tag else ""

@@ -7,6 +7,7 @@ import http.client
 import os
 import socket
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -57,8 +58,10 @@ class Command(BaseCommand):
                 compile_catalog(source)
             if not options["no_migrate"]:
                 self._migrate(data_dir)
-            self._serve_metrics(data_dir)
-            status = self._supervise(parts, names)
+            # Not under data_dir, which replicas may share: numbers of this supervisor's processes only.
+            with tempfile.TemporaryDirectory(prefix="agora-metrics-") as directory:
+                self._serve_metrics(Path(directory))
+                status = self._supervise(parts, names)
         sys.exit(status)
 
     def _parts(self, names: tuple[str, ...]) -> list[Part]:
@@ -79,9 +82,7 @@ class Command(BaseCommand):
                 call_command("migrate", interactive=False, verbosity=0)
         connection.close()
 
-    def _serve_metrics(self, data_dir: Path) -> None:
-        directory = data_dir / "run" / "metrics"
-        metrics.prepare_directory(directory)
+    def _serve_metrics(self, directory: Path) -> None:
         os.environ[metrics.DIRECTORY_VARIABLE] = str(directory)
         try:
             bind = metrics.parse_bind(settings.HUB_METRICS_BIND)
@@ -143,10 +144,13 @@ def _prepare_directories(data_dir: Path) -> None:
 
 @contextmanager
 def _sole_supervisor(data_dir: Path, names: tuple[str, ...]) -> Iterator[None]:
-    """Hold one lock per part, so that parts may run apart but none runs twice on one data directory."""
+    """Hold one lock per part, so that parts may run apart but none runs twice on one embedded installation.
+
+    With servers of their own, replicas share a data volume on purpose.
+    """
     held = []
     try:
-        for name in names:
+        for name in names if settings.IS_BROKER_EMBEDDED else ():
             lock = (data_dir / "run" / f"{name}.lock").open("a+")
             held.append(lock)
             try:

@@ -1,0 +1,1 @@
+"""Wire shapes: functions from rows and values to the JSON that clients read (hub-api §7, §11)."""

@@ -1,0 +1,42 @@
+"""What the views of repos share."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import HttpRequest, JsonResponse
+
+from hub.accounts.auth import Viewer
+from hub.core.errors import BadRequest
+from hub.core.ids import RepoType
+from hub.repos.models import Repo
+
+# How an address is typed in a body.
+_TYPES = {key: repo_type for repo_type in RepoType for key in (repo_type.value, repo_type.plural)}
+
+
+def viewer_of(request: HttpRequest) -> Viewer:
+    viewer: Viewer = request.viewer  # type: ignore[attr-defined]
+    return viewer
+
+
+def base_url(request: HttpRequest) -> str:
+    """The site as this client calls it: a hub answers to several names, and signed URLs must lead back."""
+    return f"{request.scheme}://{request.get_host()}"
+
+
+def page_url(request: HttpRequest, repo: Repo) -> str:
+    return f"{base_url(request)}{repo.urls.page}"
+
+
+def repo_type_of(text: str) -> RepoType:
+    """``model``, ``dataset`` or ``space``; absent is a model. Raises: BadRequest."""
+    if not text:
+        return RepoType.MODEL
+    if text not in _TYPES:
+        raise BadRequest(f"Unknown repository type: {text[:40]}", param="type")
+    return _TYPES[text]
+
+
+def json_response(content: Any, status: int = 200) -> JsonResponse:
+    return JsonResponse(content, status=status, safe=False)

@@ -1,0 +1,163 @@
+"""Downloads (hub-api §16): small files from git, large ones by a signed URL of the data plane.
+
+HEAD carries the final headers itself, so that clients need no second request to know a file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TypeVar
+
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http.response import HttpResponseBase
+
+from hub.api.redirects import HttpResponseTemporaryRedirect
+from hub.api.requests import query_flag
+from hub.api.views.common import base_url, viewer_of
+from hub.core.errors import EntryNotFound
+from hub.core.ids import RepoType, is_oid
+from hub.core.ranges import ByteRange, single_range
+from hub.repos import content
+from hub.repos.content import Snapshot
+from hub.repos.permissions import get_repo_for_files
+from hub.repos.services import counters, lfs
+from hub.storage.dataplane.responses import content_disposition, content_type_for
+from hub.storage.git.objects import TreeEntry
+from hub.storage.lfs.objects import download_url
+
+Response = TypeVar("Response", bound=HttpResponseBase)
+
+# What people upload is theirs: shown as data, never as a page of this site (T88).
+_UNTRUSTED = {
+    "Content-Security-Policy": "default-src 'none'; sandbox",
+    "X-Content-Type-Options": "nosniff",
+    "Cross-Origin-Resource-Policy": "cross-origin",
+}
+
+
+def resolve(request: HttpRequest, repo_type: RepoType, namespace: str, name: str, rest: str) -> HttpResponseBase:
+    """A file's content."""
+    snapshot, entry = _find(request, repo_type, namespace, name, rest)
+    if request.method == "GET" and _is_from_start(request):
+        _count(request, snapshot)
+    if entry.lfs is None:
+        return _serve(request, snapshot, entry)
+    if not content.has_content(snapshot.repo, entry):
+        raise EntryNotFound(commit_oid=snapshot.oid)
+    if _is_cached(request, _etag(entry)):
+        return _add_file_headers(HttpResponse(status=304), request, snapshot, entry)
+    if request.method == "HEAD":
+        return _head(request, snapshot, entry)
+    return _redirect_to_bytes(request, snapshot, entry)
+
+
+def raw(request: HttpRequest, repo_type: RepoType, namespace: str, name: str, rest: str) -> HttpResponseBase:
+    """What git holds: of a large file its pointer."""
+    snapshot, entry = _find(request, repo_type, namespace, name, rest)
+    if entry.lfs is not None:
+        entry = TreeEntry(entry.type, entry.path, entry.lfs.pointer_size, entry.oid, entry.mode)
+    return _serve(request, snapshot, entry)
+
+
+def _find(
+    request: HttpRequest, repo_type: RepoType, namespace: str, name: str, rest: str
+) -> tuple[Snapshot, TreeEntry]:
+    viewer = viewer_of(request)
+    repo = get_repo_for_files(viewer, repo_type, namespace, name)
+    snapshot, path = content.at_revision_and_path(repo, rest, viewer=viewer)
+    return snapshot, content.get_file(snapshot, path)
+
+
+def _is_from_start(request: HttpRequest) -> bool:
+    """Later ranges are parts of a download that was counted, or readers of headers (T50)."""
+    return "range" not in request.headers
+
+
+def _count(request: HttpRequest, snapshot: Snapshot) -> None:
+    counters.count_download(
+        snapshot.repo,
+        viewer=viewer_of(request),
+        address=request.META.get("REMOTE_ADDR", ""),
+        client=request.headers.get("user-agent", ""),
+    )
+
+
+def _serve(request: HttpRequest, snapshot: Snapshot, entry: TreeEntry) -> HttpResponseBase:
+    """Answer from git, by the rules of RFC 9110 for conditions and one range."""
+    if _is_cached(request, _etag(entry)):
+        return _add_file_headers(HttpResponse(status=304), request, snapshot, entry)
+    if request.method == "HEAD":
+        return _head(request, snapshot, entry)
+    span = _span(request, entry)
+    body = content.iterate_file(snapshot, entry, *(span or ByteRange(0, entry.size)))
+    response = StreamingHttpResponse(_closing(body), status=206 if span else 200)
+    response["Content-Length"] = str(span.length if span else entry.size)
+    if span:
+        response["Content-Range"] = f"bytes {span.start}-{span.stop - 1}/{entry.size}"
+    return _add_file_headers(response, request, snapshot, entry)
+
+
+def _span(request: HttpRequest, entry: TreeEntry) -> ByteRange | None:
+    condition = request.headers.get("if-range")
+    if condition is not None and condition.strip() != f'"{_etag(entry)}"':
+        return None
+    return single_range(request.headers.get("range"), entry.size)
+
+
+def _closing(body: Iterator[bytes]) -> Iterator[bytes]:
+    yield from body
+
+
+def _head(request: HttpRequest, snapshot: Snapshot, entry: TreeEntry) -> HttpResponse:
+    response = HttpResponse()
+    response["Content-Length"] = str(entry.size)
+    _add_file_headers(response, request, snapshot, entry)
+    return response
+
+
+def _redirect_to_bytes(request: HttpRequest, snapshot: Snapshot, entry: TreeEntry) -> HttpResponse:
+    assert entry.lfs is not None  # the caller looked
+    stored = lfs.get_linked(snapshot.repo, entry.lfs.sha256)
+    url = download_url(
+        stored,
+        audience=lfs.audience(snapshot.repo, viewer_of(request)),
+        filename=entry.path.rpartition("/")[2],
+        is_attachment=query_flag(request, "download"),
+        content_type=content_type_for(entry.path),
+        base_url=base_url(request),
+    )
+    response = HttpResponseTemporaryRedirect()
+    response["Location"] = url
+    _add_file_headers(response, request, snapshot, entry)
+    response["Cache-Control"] = "private, no-store"
+    return response
+
+
+def _etag(entry: TreeEntry) -> str:
+    return entry.lfs.sha256 if entry.lfs else entry.oid
+
+
+def _is_cached(request: HttpRequest, etag: str) -> bool:
+    given = request.headers.get("if-none-match")
+    if given is None:
+        return False
+    tags = [tag.strip().removeprefix("W/") for tag in given.split(",")]
+    return "*" in tags or f'"{etag}"' in tags
+
+
+def _add_file_headers(response: Response, request: HttpRequest, snapshot: Snapshot, entry: TreeEntry) -> Response:
+    response["X-Repo-Commit"] = snapshot.oid
+    response["ETag"] = f'"{_etag(entry)}"'
+    response["Accept-Ranges"] = "bytes"
+    response["Content-Type"] = content_type_for(entry.path)
+    if entry.lfs is not None:
+        response["X-Linked-Etag"] = f'"{entry.lfs.sha256}"'
+        response["X-Linked-Size"] = str(entry.lfs.size)
+    if not query_flag(request, "noContentDisposition"):
+        kind = "attachment" if query_flag(request, "download") else "inline"
+        response["Content-Disposition"] = content_disposition(kind, entry.path)
+    for header, value in _UNTRUSTED.items():
+        response[header] = value
+    # A commit never changes, but the right to see it does: keep it, ask again (T37, T41).
+    response["Cache-Control"] = "private, no-cache" if not is_oid(snapshot.revision) else "private, max-age=0"
+    return response

@@ -1,0 +1,47 @@
+"""``manage.py gc [--dry-run]``: free what nothing names any more."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from hub.core.errors import Conflict
+from hub.repos.models import Repo
+from hub.repos.services.backup import maintenance
+from hub.repos.services.counters import recount_storage
+from hub.repos.services.lfs import referenced_objects
+from hub.repos.services.repos import purge_deleted
+from hub.repos.services.uploads import expire_drafts
+from hub.storage.gc import delete_unreferenced_objects, sweep_expired_uploads
+from hub.storage.git.maintenance import collect_garbage
+
+
+class Command(BaseCommand):
+    help = "Free expired uploads, files that no repo names (after 48 hours) and unreachable git objects (after 24)."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--dry-run", action="store_true", help="Say what would go; change nothing.")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        is_dry = options["dry_run"]
+        try:
+            with maintenance():
+                self._collect(is_dry)
+        except Conflict as error:
+            raise CommandError(error.message) from error
+
+    def _collect(self, is_dry: bool) -> None:
+        if not is_dry:
+            self.stdout.write(f"{purge_deleted()} deleted repositories purged.")
+            expire_drafts()
+        uploads = sweep_expired_uploads(dry_run=is_dry)
+        objects = delete_unreferenced_objects(referenced_objects, dry_run=is_dry)
+        verb = "would be freed" if is_dry else "freed"
+        self.stdout.write(f"{uploads.sessions} uploads and {uploads.unfinished_files} unfinished files {verb}.")
+        self.stdout.write(f"{objects.objects} objects with {objects.size_bytes} bytes {verb}.")
+        if is_dry:
+            return
+        for repo in Repo.objects.filter(deleted_at__isnull=True).iterator():
+            collect_garbage(repo.git_path)
+            recount_storage(repo)

@@ -1,0 +1,106 @@
+"""Lookups of repos for pages and API; visibility is part of each query."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db.models import Count, Q, QuerySet, Sum
+
+from hub.accounts.auth import Viewer
+from hub.accounts.models import Namespace
+from hub.core.ids import RepoType
+from hub.repos.content import Snapshot, at_revision, walk_files
+from hub.repos.models import Repo, RepoObject
+from hub.repos.permissions import visible_to
+
+
+def repos_of(viewer: Viewer, namespace: Namespace, repo_type: RepoType | None = None) -> QuerySet[Repo]:
+    """The repos of a namespace that the viewer may see, newest change first."""
+    rows = Repo.objects.select_related("namespace").filter(visible_to(viewer), namespace=namespace)
+    if repo_type is not None:
+        rows = rows.filter(repo_type=repo_type.value)
+    return rows.order_by("-updated_at", "-pk")
+
+
+def own_repos(viewer: Viewer, *, namespace: Namespace | None = None) -> QuerySet[Repo]:
+    """The repos of a person, or of a namespace, with what they store (hub-api §6.6); the largest first."""
+    owner = namespace.pk if namespace else viewer.user.namespace_id if viewer.user else None
+    return (
+        Repo.objects.select_related("namespace")
+        .filter(visible_to(viewer), namespace_id=owner)
+        .order_by("-storage_bytes", "-pk")
+    )
+
+
+def deleted_repos(viewer: Viewer, namespace: Namespace) -> list[Repo]:
+    """What an administrator of the namespace may still restore, last deleted first. The caller checked the role."""
+    rows = Repo.objects.select_related("namespace").filter(namespace=namespace, deleted_at__isnull=False)
+    return list(rows.order_by("-deleted_at")[:100])
+
+
+def is_name_free(namespace: Namespace, repo_type: RepoType, name: str) -> bool:
+    """Whether a repo could be created there; for people who may create in this namespace only (T35)."""
+    return not Repo.objects.filter(
+        namespace=namespace, repo_type=repo_type.value, name_folded=name.lower(), deleted_at__isnull=True
+    ).exists()
+
+
+def storage_used(namespace: Namespace) -> int:
+    """Bytes of all repos of a namespace, those included that can still be restored."""
+    return Repo.objects.filter(namespace=namespace).aggregate(total=Sum("storage_bytes"))["total"] or 0
+
+
+def known_refs(repo: Repo) -> list[tuple[str, str]]:
+    """(short name, kind) of branches and tags for a picker, from the mirror: no git is opened."""
+    names = repo.refs.filter(Q(name__startswith="refs/heads/") | Q(name__startswith="refs/tags/"))
+    found = []
+    for name in names.order_by("name").values_list("name", flat=True)[:1000]:
+        kind = "branch" if name.startswith("refs/heads/") else "tag"
+        found.append((name.split("/", 2)[2], kind))
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class LargeFile:
+    """A large file that a repo may serve; ``path`` and ``ref`` where the head of the default branch names it."""
+
+    sha256: str
+    size_bytes: int
+    created_at: datetime
+    path: str
+    ref: str
+
+
+@dataclass(frozen=True, slots=True)
+class LargeFilePage:
+    items: list[LargeFile]
+    next_pk: int | None
+
+
+def list_large_files(repo: Repo, *, before_pk: int | None, limit: int) -> LargeFilePage:
+    """Newest first."""
+    rows = RepoObject.objects.filter(repo=repo).order_by("-pk")
+    if before_pk is not None:
+        rows = rows.filter(pk__lt=before_pk)
+    found = list(rows[: limit + 1])
+    paths = _large_paths(at_revision(repo)) if found else {}
+    ref = f"refs/heads/{repo.default_branch}"
+    items = [
+        LargeFile(
+            row.sha256, row.size_bytes, row.created_at, paths.get(row.sha256, ""), ref if row.sha256 in paths else ""
+        )
+        for row in found[:limit]
+    ]
+    return LargeFilePage(items, found[limit - 1].pk if len(found) > limit else None)
+
+
+def _large_paths(snapshot: Snapshot) -> dict[str, str]:
+    return {entry.lfs.sha256: entry.path for entry in walk_files(snapshot) if entry.lfs is not None}
+
+
+def count_visible(viewer: Viewer, namespace_id: int) -> dict[RepoType, int]:
+    """How many repos of each type a namespace has, as this viewer sees it (T36)."""
+    rows = Repo.objects.filter(visible_to(viewer), namespace_id=namespace_id).order_by()
+    counted = rows.values("repo_type").annotate(number=Count("pk"))
+    return {RepoType(row["repo_type"]): row["number"] for row in counted}

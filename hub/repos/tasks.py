@@ -1,0 +1,36 @@
+"""Celery entries: thin, safe to run twice, with the work in ``services``."""
+
+from __future__ import annotations
+
+from celery import shared_task
+
+
+@shared_task(name="repos.reconcile", ignore_result=True, acks_late=True, time_limit=900, expires=60)
+def reconcile_task() -> None:
+    """Make rows follow refs that a crash left ahead, and clear what killed git processes left (T160, T161)."""
+    from hub.repos.services.care import reconcile_recent  # noqa: PLC0415 -- leaf
+
+    reconcile_recent()
+
+
+@shared_task(name="repos.expire_uploads", ignore_result=True, acks_late=True, time_limit=1800)
+def expire_uploads_task() -> None:
+    from hub.repos.services.care import expire_uploads  # noqa: PLC0415 -- leaf
+
+    expire_uploads()
+
+
+@shared_task(name="repos.purge_deleted", ignore_result=True, acks_late=True, time_limit=3600)
+def purge_deleted_task() -> None:
+    from hub.repos.services.backup import maintenance  # noqa: PLC0415 -- leaf
+    from hub.repos.services.repos import purge_deleted  # noqa: PLC0415 -- leaf
+
+    with maintenance():  # a backup must not lose what it is copying
+        purge_deleted()
+
+
+@shared_task(name="repos.roll_downloads", ignore_result=True, acks_late=True, time_limit=900)
+def roll_downloads_task() -> None:
+    from hub.repos.services.counters import roll_downloads  # noqa: PLC0415 -- leaf
+
+    roll_downloads()

@@ -1,0 +1,70 @@
+"""Routes of people, organizations and tokens; included by ``hub.web.urls``.  allauth has its own under /accounts/."""
+
+from __future__ import annotations
+
+from django.urls import path, register_converter
+
+from hub.core.ids import RESERVED_NAMES
+from hub.web.views import accounts, avatars, organizations, profile, tokens
+
+
+class NamespaceConverter:
+    """A first path segment that can be a user or organization: reserved words fall through to other routes."""
+
+    regex = r"[A-Za-z0-9][A-Za-z0-9-]{1,41}"
+
+    def to_python(self, value: str) -> str:
+        if value.lower() in RESERVED_NAMES:
+            raise ValueError
+        return value
+
+    def to_url(self, value: str) -> str:
+        return value
+
+
+register_converter(NamespaceConverter, "namespace")
+
+urlpatterns = [
+    path("account/name-check", accounts.name_check, name="name_check"),
+    path("avatars/<str:name>", avatars.avatar, name="avatar"),
+    path("settings", accounts.settings_home, name="settings"),
+    path("settings/profile", profile.settings_profile, name="settings_profile"),
+    path("settings/account", accounts.settings_account, name="settings_account"),
+    path("settings/account/language", accounts.set_language, name="settings_language"),
+    path("settings/account/delete", accounts.account_delete, name="account_delete"),
+    path("settings/organizations", organizations.settings_organizations, name="settings_organizations"),
+    path(
+        "settings/organizations/invitations/<int:invitation_pk>",
+        organizations.invitation_answer,
+        name="invitation_answer",
+    ),
+    path("settings/tokens", tokens.settings_tokens, name="settings_tokens"),
+    path("settings/tokens/new", tokens.token_new, name="token_new"),
+    path("settings/tokens/<str:object_id>", tokens.token_detail, name="token_detail"),
+    path("settings/tokens/<str:object_id>/rename", tokens.token_rename, name="token_rename"),
+    path("settings/tokens/<str:object_id>/rotate", tokens.token_rotate, name="token_rotate"),
+    path("settings/tokens/<str:object_id>/revoke", tokens.token_revoke, name="token_revoke"),
+    path("organizations/new", organizations.org_new, name="org_new"),
+    path("organizations/<namespace:name>/settings", organizations.org_settings, name="org_settings"),
+    path("organizations/<namespace:name>/delete", organizations.org_delete, name="org_delete"),
+    path("organizations/<namespace:name>/leave", organizations.org_leave, name="org_leave"),
+    path("organizations/<namespace:name>/members", organizations.org_members, name="org_members"),
+    path(
+        "organizations/<namespace:name>/members/<namespace:member>/role",
+        organizations.org_member_role,
+        name="org_member_role",
+    ),
+    path(
+        "organizations/<namespace:name>/members/<namespace:member>/remove",
+        organizations.org_member_remove,
+        name="org_member_remove",
+    ),
+    path(
+        "organizations/<namespace:name>/invitations/<int:invitation_pk>/withdraw",
+        organizations.invitation_withdraw,
+        name="invitation_withdraw",
+    ),
+    path("join", organizations.invitation, name="invitation"),
+    path("join/<str:secret>", organizations.invitation_link, name="invitation_link"),
+    path("<namespace:name>", profile.profile, name="profile"),
+]

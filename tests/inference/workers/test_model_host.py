@@ -1,0 +1,232 @@
+"""The host and its runners, with real processes and tiny real models."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from inference.protocol.events import DoneEvent, ResultEvent, StateEvent, TokenEvent, is_final
+from inference.protocol.requests import EmbedRequest, GenerateRequest, request_to_wire
+from inference.workers import sandbox
+from inference.workers.model_host import ModelHost, SnapshotInfo
+from tests.inference import tiny_models
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the sandbox is Linux's")
+GIB = 1024**3
+
+
+@pytest.fixture(scope="module")
+def host(tmp_path_factory):
+    if sandbox.missing_layers(sandbox.probe_layers()):
+        pytest.skip("this machine offers no sandbox; the worker refuses to start here")
+    host = ModelHost(8 * GIB, 3, tmp_path_factory.mktemp("runtime"), 600, threads=1)
+    yield host
+    host.close()
+
+
+@pytest.fixture(scope="module")
+def causal(tmp_path_factory):
+    return tiny_models.build_causal(tmp_path_factory.mktemp("causal"))
+
+
+@pytest.fixture(scope="module")
+def empty(tmp_path_factory):
+    return tiny_models.opened(tmp_path_factory.mktemp("empty"))
+
+
+class Caller:
+    """Submit a request and collect its events."""
+
+    def __init__(self, host, key, snapshot, request, **options):
+        self.events = []
+        self.final = threading.Event()
+        self.handle = host.submit(key, snapshot, request_to_wire(request), self._take, **options)
+
+    def _take(self, event):
+        self.events.append(event)
+        if is_final(event):
+            self.final.set()
+
+    def wait(self):
+        assert self.final.wait(60), self.events
+        return self.events[-1]
+
+    @property
+    def text(self):
+        return "".join(event.text for event in self.events if isinstance(event, TokenEvent))
+
+
+def echo(empty):
+    return lambda: SnapshotInfo(str(empty), "echo")
+
+
+def until(condition, seconds=10.0):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+def test_events_arrive_in_order_with_timings(host, empty):
+    first = Caller(host, "order", echo(empty), GenerateRequest(prompt="a b c"))
+    done = first.wait()
+    assert [type(event) for event in first.events] == [
+        StateEvent, StateEvent, TokenEvent, TokenEvent, TokenEvent, ResultEvent, DoneEvent,
+    ]  # fmt: skip
+    assert first.text == "a b c"
+    assert done.timings.load_ms > 0
+    assert done.timings.first_token_ms >= done.timings.load_ms
+    warm = Caller(host, "order", echo(empty), GenerateRequest(prompt="a b c")).wait()
+    assert warm.timings.load_ms == 0
+    assert host.state("order").name == "ready"
+    assert all(host.state("order").layers[name] for name in sandbox.REQUIRED_LAYERS)
+
+
+def test_a_real_model_answers_and_cancel_stops_it(host, causal):
+    """T142: after a cancel the slot is free, and the same model serves the next caller."""
+    snapshot = lambda: SnapshotInfo(str(causal))  # noqa: E731
+    request = GenerateRequest(prompt="the quick", max_new_tokens=200, temperature=0.0, stream=True)
+    caller = Caller(host, "causal", snapshot, request)
+    until(lambda: len(caller.events) > 6, 60)
+    host.cancel(caller.handle.request_id)
+    host.cancel(caller.handle.request_id)
+    assert caller.wait().code == "cancelled"
+    count = len(caller.events)
+    after = Caller(host, "causal", snapshot, GenerateRequest(prompt="dog", max_new_tokens=10, temperature=0.0))
+    assert after.wait().usage.completion_tokens == 10
+    assert len(caller.events) == count
+    assert host.state("causal").running == 0
+
+
+def test_many_callers_do_not_mix(host, empty):
+    """T143: 50 streams, each gets its own words only."""
+    callers = [
+        Caller(host, "mix", echo(empty), GenerateRequest(prompt=" ".join([f"canary{i}"] * 20))) for i in range(50)
+    ]
+    for index, caller in enumerate(callers):
+        assert isinstance(caller.wait(), DoneEvent)
+        assert caller.text == " ".join([f"canary{index}"] * 20)
+
+
+def test_killed_runner_gives_a_retryable_error_and_comes_back(host, causal):
+    snapshot = lambda: SnapshotInfo(str(causal))  # noqa: E731
+    request = GenerateRequest(prompt="the quick", max_new_tokens=250, temperature=0.0)
+    caller = Caller(host, "killed", snapshot, request)
+    until(lambda: len(caller.events) > 4, 60)
+    os.kill(host.state("killed").runner_pid, 9)
+    error = caller.wait()
+    assert (error.code, error.retryable) == ("runner_died", True)
+    again = Caller(host, "killed", snapshot, GenerateRequest(prompt="dog", max_new_tokens=3))
+    assert isinstance(again.wait(), DoneEvent)
+
+
+def test_three_crashes_and_the_model_rests_t170(host, empty):
+    for _ in range(3):
+        assert isinstance(Caller(host, "poison", echo(empty), GenerateRequest(prompt="a")).wait(), DoneEvent)
+        pid = host.state("poison").runner_pid
+        os.kill(pid, 9)
+        until(lambda: host.state("poison").name == "cold")
+    error = Caller(host, "poison", echo(empty), GenerateRequest(prompt="a")).wait()
+    assert (error.code, error.retryable, error.status) == ("model_failed_repeatedly", False, 422)
+    assert isinstance(Caller(host, "healthy", echo(empty), GenerateRequest(prompt="a")).wait(), DoneEvent)
+
+
+def test_zygote_death_is_survived(host, empty):
+    Caller(host, "orphan", echo(empty), GenerateRequest(prompt="a")).wait()
+    host._zygote._process.kill()
+    until(lambda: host.state("orphan").name == "cold")
+    assert isinstance(Caller(host, "orphan", echo(empty), GenerateRequest(prompt="a")).wait(), DoneEvent)
+
+
+class Canary:
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return (open, (self.path, "w"))
+
+
+def test_poisoned_repos_are_refused_and_nothing_ran_t116(host, causal, tmp_path):
+    import shutil
+
+    canary = tmp_path / "canary"
+    poison = pickle.dumps(Canary(str(canary)))
+    folder = shutil.copytree(causal, tmp_path / "pickle")
+    (folder / "model.safetensors").unlink()
+    (folder / "pytorch_model.bin").write_bytes(poison)
+    error = Caller(host, "poisoned-pickle", lambda: SnapshotInfo(str(folder)), GenerateRequest(prompt="a")).wait()
+    assert (error.code, error.retryable) == ("unsupported_format", False)
+    tail = shutil.copytree(causal, tmp_path / "tail")
+    with (tail / "model.safetensors").open("ab") as file:
+        file.write(poison)
+    error = Caller(host, "poisoned-tail", lambda: SnapshotInfo(str(tail)), GenerateRequest(prompt="a")).wait()
+    assert error.status == 422
+    assert not canary.exists()
+    assert host.state("poisoned-pickle").reason == "unsupported_format"
+
+
+def test_too_large_is_said_at_once_t194(tmp_path, causal):
+    host = ModelHost(1024, 1, tmp_path, 600, threads=1)
+    try:
+        error = Caller(host, "big", lambda: SnapshotInfo(str(causal)), GenerateRequest(prompt="a")).wait()
+        assert (error.code, error.status) == ("will_not_fit", 422)
+    finally:
+        host.close()
+
+
+def test_oldest_idle_model_makes_room_and_queue_is_bounded(tmp_path, empty):
+    host = ModelHost(130 * 1024**2, 2, tmp_path, 600, threads=1, max_queue=2)
+    try:
+        for name in ("a", "b", "c"):
+            assert isinstance(Caller(host, name, echo(empty), GenerateRequest(prompt="x")).wait(), DoneEvent)
+        assert {name: state.name for name, state in host.states().items()} == {"a": "cold", "b": "ready", "c": "ready"}
+        long = GenerateRequest(prompt="w " * 16_000, max_new_tokens=1024)
+        held = [Caller(host, "a", echo(empty), long) for _ in range(2)]
+        refused = Caller(host, "a", echo(empty), long).wait()
+        assert (refused.code, refused.retryable, refused.retry_after_s) == ("queue_full", True, 5)
+        assert all(isinstance(caller.wait(), DoneEvent) for caller in held)
+    finally:
+        host.close()
+    assert Caller(host, "a", echo(empty), long).wait().code == "shutting_down"
+
+
+def test_idle_model_is_unloaded_and_snapshot_failure_is_retryable(tmp_path, empty):
+    host = ModelHost(GIB, 2, tmp_path, 0.3, threads=1)
+
+    def missing():
+        raise OSError("no hub")
+
+    try:
+        error = Caller(host, "gone", missing, GenerateRequest(prompt="x")).wait()
+        assert (error.code, error.retryable) == ("snapshot_unavailable", True)
+        Caller(host, "a", echo(empty), EmbedRequest(texts=("x",))).wait()
+        pid = host.state("a").runner_pid
+        until(lambda: host.state("a").name == "cold")
+        until(lambda: not Path(f"/proc/{pid}").exists())
+    finally:
+        host.close()
+
+
+def test_deadline_ends_a_request(host, causal):
+    snapshot = lambda: SnapshotInfo(str(causal))  # noqa: E731
+    Caller(host, "slow", snapshot, GenerateRequest(prompt="dog", max_new_tokens=1)).wait()
+    request = GenerateRequest(prompt="dog", max_new_tokens=250, temperature=0.0)
+    callers = [Caller(host, "slow", snapshot, request, deadline_s=0.0) for _ in range(32)]
+    assert {getattr(caller.wait(), "code", None) for caller in callers} == {"deadline_exceeded"}
+    assert host.state("slow").name == "ready"
+
+
+def test_host_imports_no_model_library_t130():
+    code = (
+        "import sys, inference.workers.model_host, inference.protocol.openai, inference.protocol.hf_tasks;"
+        "print({'torch', 'transformers', 'numpy', 'django'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"
