@@ -19,7 +19,8 @@ huggingface-hub transformers tokenizers safetensors sentencepiece gguf accelerat
 """.split()
 CHECKS = """
 pytest pytest-django pytest-timeout pytest-xdist pytest-asyncio hypothesis playwright httpx openai sentence-transformers
-scikit-learn moto[server,s3] hf_xet ruff mypy django-stubs djangorestframework-stubs import-linter pre-commit djlint packaging
+scikit-learn moto[server,s3] hf_xet ruff mypy django-stubs djangorestframework-stubs import-linter pre-commit djlint
+packaging
 """.split()
 
 HEAD = "# Written by tools/pin.py from the names at its top; edit those, not this file.\n"

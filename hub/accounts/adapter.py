@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.core import context
 from django import forms
 from django.conf import settings
-from django.contrib import messages
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -18,6 +17,8 @@ from hub.accounts.services.namespaces import check_name
 from hub.accounts.services.users import save_new_user
 from hub.accounts.sessions import signed_in_within
 from hub.core.errors import HubError
+
+_SAID_BY_THE_PAGE: Final = {"account/messages/logged_in.txt", "mfa/messages/recovery_codes_generated.txt"}
 
 
 class AccountAdapter(DefaultAccountAdapter):
@@ -56,8 +57,8 @@ class AccountAdapter(DefaultAccountAdapter):
         return reverse("web:settings_account")
 
     def add_message(self, request: HttpRequest, level: int, *args: Any, **kwargs: Any) -> None:
-        """A sign-in is its own message: what people asked for is what they see."""
+        """Leave out what the page that follows says or shows itself."""
         template = kwargs.get("message_template") or (args[0] if args else "")
-        if level == messages.SUCCESS and template == "account/messages/logged_in.txt":
+        if template in _SAID_BY_THE_PAGE:
             return
         super().add_message(request, level, *args, **kwargs)

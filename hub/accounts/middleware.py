@@ -14,7 +14,7 @@ from hub.accounts.sessions import keep_session
 from hub.core.errors import HubError, PermissionDenied
 
 # Pages where people manage their account: a token opens none of them, whatever its role (T13, T17).
-_SESSION_ONLY: Final = ("/settings", "/accounts/", "/admin")
+_SESSION_ONLY: Final = ("/settings/", "/accounts/", "/admin/")
 
 
 class ViewerMiddleware:

@@ -62,7 +62,7 @@ def check(bucket: Bucket, who: str) -> None:
     key, reset_s = _key(bucket, who)
     try:
         used = cache.get(key, 0)
-    except Exception:  # noqa: BLE001 -- any failure of the cache: fall back to what this process saw
+    except Exception:  # any failure of the cache: fall back to what this process saw
         used = _local.get(key, 0)
     if used >= bucket.limit:
         raise RateLimited(retry_after_s=reset_s, bucket=bucket.name, limit=bucket.limit)
@@ -76,7 +76,7 @@ def _increment(key: str, cost: int, window_s: int) -> int:
     except ValueError:  # expired between add and incr
         cache.set(key, cost, timeout=window_s + 5)
         return cost
-    except Exception:  # noqa: BLE001 -- see check()
+    except Exception:  # see check()
         with _local_lock:
             if len(_local) > 50_000:
                 _local.clear()

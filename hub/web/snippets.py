@@ -276,9 +276,8 @@ def _git(subject: _Subject) -> Snippet:
 def upload_commands(repo: Repo) -> list[Snippet]:
     """How to fill an empty repo from a terminal."""
     option = "" if repo.type is RepoType.MODEL else f" --repo-type {repo.repo_type}"
-    cli = (
-        f'export HF_ENDPOINT={settings.HUB_URL}\nexport HF_TOKEN="hf_…"\nhf upload {repo.repo_id} ./my-folder .{option}\n'
-    )
+    environment = f'export HF_ENDPOINT={settings.HUB_URL}\nexport HF_TOKEN="hf_…"\n'
+    cli = f"{environment}hf upload {repo.repo_id} ./my-folder .{option}\n"
     git = (
         f"git lfs install\ngit clone {repo.urls.git}\ncd {repo.name}\n"
         'cp -r ../my-folder/. .\ngit add .\ngit commit -m "Add files"\ngit push\n'

@@ -1,8 +1,68 @@
-"""Pages.  The catch-alls of people and repos come last."""
+"""Pages.  Fixed addresses first; the catch-alls of people and repos come last."""
 
 from __future__ import annotations
 
-from hub.web import urls_accounts
+from typing import Any, Final
+
+from django.urls import URLPattern, path, register_converter
+
+from hub.core.ids import RepoType
+from hub.web import urls_accounts, urls_catalog, urls_upload
+from hub.web.views import files, history, repo_settings, repos, site
 
 app_name = "web"
-urlpatterns = [*urls_accounts.urlpatterns]
+
+
+class RepoNameConverter:
+    """A repo's name as it may be typed: any case, of the right alphabet."""
+
+    regex = r"[A-Za-z0-9][A-Za-z0-9._-]{0,95}"
+
+    def to_python(self, value: str) -> str:
+        return value
+
+    def to_url(self, value: str) -> str:
+        return value
+
+
+register_converter(RepoNameConverter, "repo_name")
+
+#: Under /{prefix}{namespace}/{name}; ``rest`` is a revision and a path, both with slashes (hub-api §1.3).
+_OF_REPO: Final[tuple[tuple[str, Any, str], ...]] = (
+    ("", repos.repo_page, "repo"),
+    ("/like", repos.like, "like"),
+    ("/tree", files.tree, "tree_default"),
+    ("/tree/<path:rest>", files.tree, "tree"),
+    ("/blob/<path:rest>", files.blob, "blob"),
+    ("/edit/<path:rest>", files.edit, "edit"),
+    ("/new/<path:rest>", files.new_file, "new_file"),
+    ("/delete/<path:rest>", files.delete_file, "delete_file"),
+    ("/card", files.card_edit, "card_edit"),
+    ("/preview", files.markdown_preview, "markdown_preview"),
+    ("/commits", history.commits, "commits_default"),
+    ("/commits/<path:rest>", history.commits, "commits"),
+    ("/commit/<str:oid>", history.commit, "commit"),
+    ("/refs", history.refs, "refs"),
+    ("/settings", repo_settings.repo_settings, "repo_settings"),
+    ("/settings/delete", repo_settings.repo_delete, "repo_delete"),
+)
+
+
+def _routes_of(repo_type: RepoType) -> list[URLPattern]:
+    root = f"{repo_type.web_prefix}<namespace:namespace>/<repo_name:name>"
+    return [path(f"{root}{rest}", view, {"repo_type": repo_type}, name=name) for rest, view, name in _OF_REPO]
+
+
+urlpatterns = [
+    path("robots.txt", site.robots, name="robots"),
+    path("favicon.ico", site.favicon, name="favicon"),
+    path("-/theme", site.set_theme, name="set_theme"),
+    path("-/styleguide", site.styleguide, name="styleguide"),
+    path("new", repos.repo_new, name="repo_new"),
+    *urls_catalog.urlpatterns,
+    *urls_upload.urlpatterns,
+    *urls_accounts.urlpatterns,
+]
+# Longer prefixes first; the names of the types are reserved, so no namespace is hidden by them.
+for _repo_type in (RepoType.DATASET, RepoType.SPACE, RepoType.MODEL):
+    urlpatterns += _routes_of(_repo_type)

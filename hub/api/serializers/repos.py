@@ -22,9 +22,9 @@ from hub.storage.git.objects import TreeEntry
 EXPANDABLE: Final[dict[RepoType, tuple[str, ...]]] = {
     RepoType.MODEL: tuple(
         "author baseModels cardData childrenModelCount config createdAt disabled downloads downloadsAllTime "
-        "evalResults gated gguf inference inferenceProviderMapping lastModified library_name likes mask_token model-index "
-        "pipeline_tag private resourceGroup safetensors sha siblings spaces tags transformersInfo trendingScore "
-        "usedStorage widgetData".split()
+        "evalResults gated gguf inference inferenceProviderMapping lastModified library_name likes mask_token "
+        "model-index pipeline_tag private resourceGroup safetensors sha siblings spaces tags transformersInfo "
+        "trendingScore usedStorage widgetData".split()
     ),
     RepoType.DATASET: tuple(
         "author cardData citation createdAt description disabled downloads downloadsAllTime gated lastModified likes "

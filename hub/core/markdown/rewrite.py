@@ -59,8 +59,7 @@ class Rewriter(HTMLParser):
         elif _is_captured(tag, attributes, in_pre=self._in_pre):
             self._capture = (tag, attributes, [])
         elif tag == "input":
-            # A task list's box; its text stands beside it, its state must be readable without eyes.
-            self._emit(_open_tag(tag, {**attributes, "aria-label": "done" if "checked" in attributes else "to do"}))
+            self._emit(_task_box("checked" in attributes))
         elif tag == "table":
             # Focusable, because a wide table scrolls by keyboard too.
             self._emit('<div class="table-scroll" tabindex="0"><table>')
@@ -181,6 +180,12 @@ def _is_captured(tag: str, attributes: dict[str, str], *, in_pre: bool) -> bool:
     if tag == "code":
         return in_pre or "data-math-style" in attributes
     return tag == "span" and "data-math-style" in attributes
+
+
+def _task_box(is_done: bool) -> str:
+    """A task list's box: its text stands beside it, its state must be readable without eyes."""
+    state = ' checked="" aria-label="done"' if is_done else ' aria-label="to do"'
+    return f'<input type="checkbox" disabled=""{state}>'
 
 
 def _open_tag(tag: str, attributes: dict[str, str]) -> str:

@@ -56,6 +56,7 @@ class FacetGroup:
     items: list[FacetItem]
     is_open: bool = True
     more_href: str = ""
+    has_size_form: bool = False  # free bounds below the steps
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,7 +272,7 @@ def _task_groups(filters: RepoFilters, path: str, counts: dict[str, int]) -> lis
             )
             for tag_id in known
         ]
-        groups.append(FacetGroup(str(modality.label), items, is_open=True))
+        groups.append(FacetGroup(_("Tasks · %(modality)s") % {"modality": modality.label}, items))
     return groups
 
 
@@ -290,7 +291,7 @@ def _size_group(filters: RepoFilters, path: str) -> FacetGroup:
         new_low, new_high = (None, None) if is_on else (low, high)
         href = path + filters.change(min_parameters=new_low, max_parameters=new_high).query_string()
         items.append(FacetItem(_size_label(low, high), href, None, is_on))
-    return FacetGroup(_("Parameters"), items)
+    return FacetGroup(_("Parameters"), items, has_size_form=True)
 
 
 def _size_label(low: int | None, high: int | None) -> str:

@@ -28,7 +28,7 @@ from hub.core.taxonomy import (
 )
 from hub.repos.models import DownloadDay, Repo
 from hub.repos.permissions import can_admin, can_write
-from inference.queries import LiveState, live_state
+from inference.queries import LiveState
 
 _TREND_DAYS: Final = 30
 _MAX_TAGS: Final = 14
@@ -195,9 +195,7 @@ def _typed_tags(index: RepoIndex, repo_type: RepoType) -> Iterable[Tag]:
     if index.library_name:
         yield Tag(library_label(index.library_name), list_href(repo_type, library=index.library_name), icon="package")
     if index.license:
-        yield Tag(
-            index.license, list_href(repo_type, license=index.license), key=_("Licence"), icon="scale"
-        )
+        yield Tag(index.license, list_href(repo_type, license=index.license), key=_("Licence"), icon="scale")
     for code in index.languages[:4]:
         yield Tag(language_label(code), list_href(repo_type, language=code), icon="languages")
 
@@ -287,8 +285,3 @@ def download_trend(repo: Repo, *, today: date | None = None) -> list[int]:
     first = today - timedelta(days=_TREND_DAYS - 1)
     rows = dict(DownloadDay.objects.filter(repo=repo, day__gte=first).values_list("day", "count"))
     return [rows.get(first + timedelta(days=offset), 0) for offset in range(_TREND_DAYS)]
-
-
-def state_of(repo: Repo) -> LiveState | None:
-    """Whether the model can be called now; other repos have no such state."""
-    return live_state(repo) if repo.type is RepoType.MODEL else None

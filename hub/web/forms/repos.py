@@ -173,9 +173,7 @@ class CardForm(forms.Form):
         help_text=gettext_lazy("Markdown, with tables, formulas ($…$) and code."),
         widget=forms.Textarea(attrs={"rows": 22, "spellcheck": "true"}),
     )
-    message = forms.CharField(
-        required=False, max_length=200, label=gettext_lazy("What changed"), widget=_plain_input()
-    )
+    message = forms.CharField(required=False, max_length=200, label=gettext_lazy("What changed"), widget=_plain_input())
 
     def __init__(self, *args: Any, repo_type: RepoType, metadata: CardMetadata, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -274,9 +272,7 @@ class FileForm(forms.Form):
             attrs={"rows": 26, "spellcheck": "false", "autocapitalize": "none", "wrap": "off", "data-editor": ""}
         ),
     )
-    message = forms.CharField(
-        required=False, max_length=200, label=gettext_lazy("What changed"), widget=_plain_input()
-    )
+    message = forms.CharField(required=False, max_length=200, label=gettext_lazy("What changed"), widget=_plain_input())
     base_oid = forms.CharField(required=False, max_length=40, widget=forms.HiddenInput)
 
     def __init__(self, *args: Any, has_crlf: bool = False, **kwargs: Any) -> None:

@@ -63,7 +63,9 @@ def safetensors_table(snapshot: Snapshot, entry: TreeEntry) -> SafetensorsTable:
 
 def _tensor(name: str, value: Any) -> Tensor:
     shape = value["shape"]
-    return Tensor(name[:300], str(value["dtype"])[:20], " × ".join(str(int(n)) for n in shape[:8]), math.prod(shape[:8]))
+    return Tensor(
+        name[:300], str(value["dtype"])[:20], " × ".join(str(int(n)) for n in shape[:8]), math.prod(shape[:8])
+    )
 
 
 def _by_dtype(tensors: list[Tensor]) -> dict[str, int]:

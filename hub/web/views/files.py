@@ -40,6 +40,7 @@ from hub.repos.content import (
     Snapshot,
     at_revision,
     at_revision_and_path,
+    commit_date,
     get_commit,
     get_entry,
     get_file,
@@ -142,13 +143,16 @@ def _tree_context(request: HttpRequest, snapshot: Snapshot, path: str) -> dict[s
     page = list_tree(snapshot, path, cursor=request.GET.get("cursor") or None, limit=PAGE_ENTRIES)
     changes = last_changes(snapshot, page.entries)
     here = repo.urls.tree(revision, path)
+    latest = get_commit(snapshot)
     return {
         "snapshot": snapshot,
         "path": path,
         "rows": [_row(snapshot, entry, changes.get(entry.path)) for entry in page.entries],
         "crumbs": breadcrumb(repo, revision, path),
         "refs": ref_choices(repo, "tree", revision, path),
-        "latest": get_commit(snapshot),
+        "latest": latest,
+        "latest_date": commit_date(latest),
+        "latest_href": repo.urls.commit(latest.oid),
         "parent_href": repo.urls.tree(revision, posixpath.dirname(path)) if path else "",
         "next_href": f"{here}?{urlencode({'cursor': page.next_cursor})}" if page.next_cursor else "",
         "previous_href": here if request.GET.get("cursor") else "",
@@ -182,9 +186,7 @@ def _readme(snapshot: Snapshot, entries: list[TreeEntry]) -> str:
     text = read_text(snapshot, found.path, MAX_CARD_BYTES)
     if not text:
         return ""
-    return render_card(
-        read_card(text).body, urls=snapshot.repo.urls, revision=snapshot.revision, path=found.path
-    ).html
+    return render_card(read_card(text).body, urls=snapshot.repo.urls, revision=snapshot.revision, path=found.path).html
 
 
 # --- one file --------------------------------------------------------------------------------------------------------
@@ -201,6 +203,7 @@ def blob(request: HttpRequest, repo_type: RepoType, namespace: str, name: str, r
     is_plain = request.GET.get("plain") == "1"
     shown = preview(snapshot, entry, plain=is_plain)
     urls, revision = repo.urls, snapshot.revision
+    change = last_changes(snapshot, [entry]).get(path)
     context = {
         "repo": repo,
         "repo_head": repo_head(request, repo, "files", index=index_of(repo)),
@@ -212,7 +215,8 @@ def blob(request: HttpRequest, repo_type: RepoType, namespace: str, name: str, r
         "is_plain": is_plain,
         "is_branch": _is_branch(repo, revision),
         "is_editable": _is_editable(entry) and shown.kind in {"code", "markdown", "table", "notebook"},
-        "change": last_changes(snapshot, [entry]).get(path),
+        "change": change,
+        "change_href": urls.commit(change.oid) if change else "",
         "crumbs": breadcrumb(repo, revision, path),
         "refs": ref_choices(repo, "blob", revision, path),
         "raw_href": urls.raw(revision, path),
@@ -324,9 +328,7 @@ def new_file(request: HttpRequest, repo_type: RepoType, namespace: str, name: st
     return _save(request, snapshot, "", form, now_oid=entry.oid if entry else "")
 
 
-def _save(
-    request: HttpRequest, snapshot: Snapshot, old_path: str, form: FileForm, *, now_oid: str
-) -> HttpResponse:
+def _save(request: HttpRequest, snapshot: Snapshot, old_path: str, form: FileForm, *, now_oid: str) -> HttpResponse:
     """Commit the form; on refusal show it again with every word that was typed."""
     is_crlf = request.POST.get("crlf") == "1"
     if not form.is_valid():
@@ -335,7 +337,9 @@ def _save(
     if form.cleaned_data["base_oid"] != now_oid:
         return _conflict_page(request, snapshot, old_path or path, form, now_oid, is_crlf=is_crlf)
     data = form.cleaned_data["content"].encode()
-    operations = [AddBytes(path, data)] if not old_path or path == old_path else [DeleteFile(old_path), AddBytes(path, data)]
+    operations = (
+        [AddBytes(path, data)] if not old_path or path == old_path else [DeleteFile(old_path), AddBytes(path, data)]
+    )
     verb = _("Update %(path)s") if old_path else _("Add %(path)s")
     try:
         create_commit(
@@ -372,9 +376,7 @@ def _conflict_page(
     """412 with the text kept; saving again, knowingly, replaces the other version."""
     form.data = form.data.copy()
     form.data["base_oid"] = now_oid
-    return _edit_page(
-        request, snapshot, path, form, is_crlf=is_crlf, conflict=_conflict(snapshot, path), status=412
-    )
+    return _edit_page(request, snapshot, path, form, is_crlf=is_crlf, conflict=_conflict(snapshot, path), status=412)
 
 
 def _edit_page(
@@ -533,4 +535,3 @@ def markdown_preview(request: HttpRequest, repo_type: RepoType, namespace: str, 
     card = read_card(text.replace("\r\n", "\n"))
     html = render_card(card.body, urls=repo.urls, revision=repo.default_branch) if card.body.strip() else None
     return render(request, "repos/_preview.html", {"card": card, "html": html.html if html else ""})
-

@@ -7,8 +7,7 @@ from typing import Any
 from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.template import TemplateDoesNotExist
-from django.template.loader import get_template, render_to_string
+from django.template.loader import render_to_string
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
@@ -19,14 +18,14 @@ from hub.accounts.auth import Viewer
 from hub.accounts.enums import Role
 from hub.accounts.models import Namespace
 from hub.accounts.permissions import roles_of
-from hub.core.errors import BadRequest, Conflict, RateLimited, RepoDisabled, RevisionNotFound
+from hub.core.errors import BadRequest, Conflict, PermissionDenied, RateLimited, RepoDisabled, RevisionNotFound
 from hub.core.ids import RepoType
 from hub.core.taxonomy import LICENSES
 from hub.repos.cards import CARD_PATH, MAX_CARD_BYTES, Card, card_template, read_card, render_card
 from hub.repos.content import Snapshot, at_revision, list_tree, read_text
 from hub.repos.enums import Visibility
 from hub.repos.models import Repo
-from hub.repos.permissions import can_admin, find_repo, get_repo_for_read
+from hub.repos.permissions import can_admin, check_files, find_repo, get_repo_for_read
 from hub.repos.services.repos import InitialFile, create_repo
 from hub.repos.upload_mode import ATTRIBUTES_PATH
 from hub.storage.git.objects import EntryType
@@ -37,14 +36,12 @@ from hub.web.contexts.repos import (
     index_of,
     repo_head,
     repo_url,
-    state_of,
 )
 from hub.web.forms.accounts import add_refusal
 from hub.web.forms.repos import NewRepoForm
 from hub.web.snippets import snippets_for, upload_commands
+from inference.playground import playground_for
 from inference.queries import LiveState
-
-_PLAYGROUND = "inference/_playground.html"
 
 
 @require_safe
@@ -55,12 +52,16 @@ def repo_page(request: HttpRequest, repo_type: RepoType, namespace: str, name: s
     except RepoDisabled:
         return _disabled(request, repo_type, namespace, name)
     index = index_of(repo)
-    live = state_of(repo)
+    playground = playground_for(request.viewer, repo)
+    live = playground.state if playground else None
     context = {
         "repo": repo,
         "index": index,
         "repo_head": repo_head(request, repo, "card", index=index, live=live, show_tags=True),
-        "live": live,
+        "playground": playground,
+        "can_read_files": _can_read_files(request.viewer, repo),
+        "card_edit_href": repo_url(repo, "card_edit"),
+        "readme_edit_href": repo.urls.edit(repo.default_branch, CARD_PATH),
         **_card_context(repo),
         **_aside_context(repo, index, live),
     }
@@ -74,7 +75,7 @@ def _card_context(repo: Repo) -> dict[str, Any]:
         return {"is_empty": True, "upload_commands": upload_commands(repo)}
     text = read_text(snapshot, CARD_PATH, MAX_CARD_BYTES)
     card = read_card(text) if text is not None else Card()
-    context: dict[str, Any] = {"card": card, "has_card": text is not None, "head": snapshot}
+    context: dict[str, Any] = {"card": card, "head": snapshot, "head_href": repo.urls.commit(snapshot.oid)}
     if card.body.strip():
         rendered = render_card(card.body, urls=repo.urls, revision=snapshot.revision)
         context |= {"card_html": rendered.html, "is_plain": rendered.is_plain, "toc": _toc(rendered)}
@@ -103,9 +104,6 @@ def _aside_context(repo: Repo, index: Any, live: LiveState | None) -> dict[str, 
         "facts": facts_of(repo, index),
         "trend": trend if any(trend) else [],
         "snippets": snippets_for(repo, index, is_servable=is_servable or _is_resting(live)),
-        "is_servable": is_servable,
-        "playground_template": _playground_template() if repo.type is RepoType.MODEL else None,
-        "state_url": f"/api/inference/{repo.repo_id}/state",
     }
 
 
@@ -114,12 +112,12 @@ def _is_resting(live: LiveState | None) -> bool:
     return live is not None and live.reason_code in {"no_worker", "broker_down"}
 
 
-def _playground_template() -> str | None:
+def _can_read_files(viewer: Viewer, repo: Repo) -> bool:
     try:
-        get_template(_PLAYGROUND)
-    except TemplateDoesNotExist:
-        return None
-    return _PLAYGROUND
+        check_files(viewer, repo)
+    except PermissionDenied:
+        return False
+    return True
 
 
 def _disabled(request: HttpRequest, repo_type: RepoType, namespace: str, name: str) -> HttpResponse:
@@ -189,8 +187,16 @@ def repo_new(request: HttpRequest) -> HttpResponse:
             add_refusal(form, error)
         else:
             return redirect(repo.urls.upload_to(repo.default_branch))
-    context = {"form": form, "licenses": list(LICENSES.values()), "kind": form["repo_type"].value()}
+    context = {"form": form, "licenses": list(LICENSES.values()), "kind": form["repo_type"].value(), "steps": _steps()}
     return render(request, "repos/new.html", context, status=422 if form.is_bound else 200)
+
+
+def _steps() -> list[dict[str, str]]:
+    return [
+        {"label": _("Describe"), "state": "current"},
+        {"label": _("Files"), "state": "todo"},
+        {"label": _("Publish"), "state": "todo"},
+    ]
 
 
 def _create(viewer: Viewer, data: dict[str, Any]) -> Repo:
@@ -212,4 +218,3 @@ def _create(viewer: Viewer, data: dict[str, Any]) -> Repo:
         visibility=Visibility(data["visibility"]),
         files=[InitialFile(CARD_PATH, card.encode())],
     )
-

@@ -1,0 +1,118 @@
+"""Staff pages: people, organizations, tokens without their secrets, and the audit trail to read."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from allauth.account.decorators import secure_admin_login
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from hub.accounts.models import AccessToken, AuditEvent, Membership, Namespace, Organization, User
+from hub.accounts.services.tokens import revoke_token
+from hub.accounts.services.users import deactivate
+
+# Staff sign in where everybody does: with the second factor and the limits on guessing (T02, T16).
+admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
+
+
+class ReadOnlyAdmin(admin.ModelAdmin):
+    """To look at; what changes goes through services, which keep the rules and the record."""
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+@admin.register(User)
+class UserAdmin(admin.ModelAdmin):
+    list_display = ("username", "full_name", "email", "is_active", "is_staff", "date_joined", "last_login")
+    list_filter = ("is_active", "is_staff")
+    search_fields = ("username", "full_name", "email")
+    ordering = ("-date_joined",)
+    fields = (
+        "username",
+        "object_id",
+        "full_name",
+        "email",
+        "bio",
+        "website",
+        "is_active",
+        "is_staff",
+        "is_superuser",
+        "date_joined",
+        "last_login",
+    )
+    readonly_fields = ("username", "object_id", "email", "is_active", "date_joined", "last_login")
+    actions = ("switch_off",)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False  # sign-up or the createuser command: both take the name
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    @admin.action(description=gettext_lazy("Switch the chosen accounts off"))
+    def switch_off(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
+        others = [user for user in queryset.filter(is_active=True) if user.pk != request.user.pk]
+        for user in others:
+            deactivate(user, actor=request.user)
+        self.message_user(request, _("Switched off: %(count)d") % {"count": len(others)}, messages.SUCCESS)
+
+
+class MembershipInline(admin.TabularInline):
+    model = Membership
+    extra = 0
+    can_delete = False
+    fields = readonly_fields = ("user", "role", "created_at")
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+@admin.register(Organization)
+class OrganizationAdmin(ReadOnlyAdmin):
+    list_display = ("name", "full_name", "is_private_by_default", "created_at")
+    search_fields = ("namespace__name", "full_name")
+    list_select_related = ("namespace",)
+    inlines = (MembershipInline,)
+
+
+@admin.register(Namespace)
+class NamespaceAdmin(ReadOnlyAdmin):
+    list_display = ("name", "kind", "retired_at", "renamed_to", "created_at")
+    list_filter = ("kind",)
+    search_fields = ("name",)
+    list_select_related = ("renamed_to",)
+
+
+@admin.register(AccessToken)
+class AccessTokenAdmin(ReadOnlyAdmin):
+    list_display = ("__str__", "user", "name", "role", "created_at", "expires_at", "last_used_at", "revoked_at")
+    list_filter = ("role", "revoked_reason")
+    search_fields = ("user__username", "last_four", "object_id")
+    list_select_related = ("user",)
+    exclude = ("digest",)
+    actions = ("revoke",)
+
+    @admin.action(description=gettext_lazy("Revoke the chosen tokens"))
+    def revoke(self, request: HttpRequest, queryset: QuerySet[AccessToken]) -> None:
+        for token in queryset.select_related("user"):
+            revoke_token(token, actor=request.user, reason="admin")
+        self.message_user(request, _("The chosen tokens are revoked."), messages.SUCCESS)
+
+
+@admin.register(AuditEvent)
+class AuditEventAdmin(ReadOnlyAdmin):
+    list_display = ("created_at", "actor_name", "action", "target", "address")
+    list_filter = ("action",)
+    search_fields = ("actor_name", "target", "address")
+    date_hierarchy = "created_at"
