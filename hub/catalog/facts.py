@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import PurePosixPath
 from typing import Any, Final
 
@@ -224,7 +225,7 @@ def _parameters(files: Mapping[str, int], read: ReadRange, inspection: dict[str,
     total: dict[str, int] = {}
     for path in _weight_files(files):
         try:
-            info = check_safetensors(files[path], lambda offset, length, path=path: read(path, offset, length))
+            info = check_safetensors(files[path], partial(read, path))
         except (ValueError, HubError) as error:
             log.info("safetensors_not_read", path=path, reason=str(error))
             continue

@@ -83,7 +83,7 @@ class RepoFilters:
             min_parameters=low,
             max_parameters=high,
             is_servable=query.get("callable", "").lower() in _TRUE or query.get("inference", "") == "warm",
-            is_gated=query["gated"].lower() in _TRUE if query.get("gated") else None,
+            is_gated=query.get("gated", "").lower() in _TRUE if query.get("gated") else None,
             sort=parse_sort(query.get("sort", "")),
         )
 
@@ -92,7 +92,7 @@ class RepoFilters:
         return getattr(self, _FACET_ATTRIBUTES[name])
 
     def without_facet(self, name: str) -> RepoFilters:
-        return replace(self, **{_FACET_ATTRIBUTES[name]: ""})
+        return self.change(**{_FACET_ATTRIBUTES[name]: ""})
 
     def change(self, **changes: Any) -> RepoFilters:
         return replace(self, **changes)

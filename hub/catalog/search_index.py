@@ -347,7 +347,7 @@ def _substring(field: str, word: str, *, short: Callable[[str], Query]) -> Query
         return short(word)
     if len(grams) == 1:
         return Query.term_query(SCHEMA, field, grams[0])
-    return Query.phrase_query(SCHEMA, field, grams)
+    return Query.phrase_query(SCHEMA, field, list[str | tuple[int, str]](grams))
 
 
 def _name_prefix(word: str) -> Query:
@@ -390,7 +390,7 @@ def search(
 ) -> Hits:
     """A page of matches behind sort key ``after``, or before ``before`` (then nearest first)."""
     query = build_query(filters, scope, author_pk=author_pk)
-    total = reader.searcher.search(query, 1, count=True).count
+    total = reader.searcher.search(query, 1, count=True).count  # type: ignore[attr-defined]  # missing in the stubs
     paged = query
     if after is not None:
         paged = Query.boolean_query(
@@ -407,7 +407,7 @@ def search(
 
 def count(reader: Reader, filters: RepoFilters, scope: Scope, *, author_pk: int | None) -> int:
     query = build_query(filters, scope, author_pk=author_pk)
-    return reader.searcher.search(query, 1, count=True).count
+    return reader.searcher.search(query, 1, count=True).count  # type: ignore[attr-defined]  # missing in the stubs
 
 
 def facet_values(

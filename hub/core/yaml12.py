@@ -105,7 +105,7 @@ def _take(builder: _Builder, event: yaml.Event) -> None:
 
 
 def _line(event: yaml.Event) -> int:
-    return event.start_mark.line + 1
+    return (event.start_mark.line if event.start_mark else 0) + 1
 
 
 def _check_tag(event: Any) -> None:
@@ -219,7 +219,9 @@ def top_level_spans(text: str) -> dict[str, KeySpan] | None:
             continue
         if depth == 1 and isinstance(event, yaml.ScalarEvent | yaml.AliasEvent):
             if expects_key:
-                keys.append((event.value, event.start_mark.line))
+                if isinstance(event, yaml.AliasEvent):
+                    return None
+                keys.append((event.value, _line(event) - 1))
             expects_key = not expects_key
     return _spans(keys, text.splitlines())
 

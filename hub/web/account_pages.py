@@ -47,6 +47,7 @@ def account_nav(request: HttpRequest) -> list[dict[str, Any]]:
         (_("Sessions"), "usersessions_list", "monitor", ("usersessions",)),
         (_("Organizations"), "web:settings_organizations", "users", ("settings_organizations",)),
         (_("Access tokens"), "web:settings_tokens", "key-round", ("settings_token", "token_")),
+        (_("Usage"), "inference:usage", "activity", ("usage",)),
     ]
     return [
         {"label": label, "href": reverse(route), "icon": icon, "current": here.startswith(marks)}

@@ -104,7 +104,9 @@ class Rewriter(HTMLParser):
     def _open_link(self, attributes: dict[str, str]) -> None:
         href = self._links.link(attributes.get("href", ""))
         self._anchors.append(bool(href))
-        kept = {key: attributes[key] for key in ("title", "class", "id", "aria-label") if key in attributes}
+        kept: dict[str, str] = {
+            key: attributes[key] for key in ("title", "class", "id", "aria-label") if key in attributes
+        }
         if href:
             self._emit(_open_tag("a", {"href": href, "rel": "nofollow noopener ugc", **kept}))
         else:
@@ -115,7 +117,9 @@ class Rewriter(HTMLParser):
         local = self._links.image(source)
         alt = attributes.get("alt", "")
         if local:
-            kept = {key: attributes[key] for key in ("title", "width", "height", "align") if key in attributes}
+            kept: dict[str, str] = {
+                key: attributes[key] for key in ("title", "width", "height", "align") if key in attributes
+            }
             self._emit(_open_tag("img", {"src": local, "alt": alt, "loading": "lazy", "decoding": "async", **kept}))
             return
         # A picture from elsewhere would tell its host who reads: it becomes a link, or its words inside a link (T94).

@@ -327,8 +327,8 @@ def _active_filters(filters: RepoFilters) -> Iterable[tuple[str, str, RepoFilter
     if filters.search:
         yield _("Search"), " ".join(filters.search), filters.change(search=())
     if filters.min_parameters is not None or filters.max_parameters is not None:
-        label = _size_label(filters.min_parameters, filters.max_parameters)
-        yield _("Parameters"), label, filters.change(min_parameters=None, max_parameters=None)
+        size = _size_label(filters.min_parameters, filters.max_parameters)
+        yield _("Parameters"), size, filters.change(min_parameters=None, max_parameters=None)
     if filters.is_servable:
         yield _("On this hub"), _("Callable now"), filters.change(is_servable=False)
     if filters.is_gated is not None:

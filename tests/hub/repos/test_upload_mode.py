@@ -42,7 +42,8 @@ def test_last_matching_rule_decides() -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["plain", "dir/with space.txt", "br[a]ckets*?.txt", 'quo"te.txt', "back\\slash", "#hash", "!bang", "中文.txt"]
+    "path",
+    ["plain", "dir/with space.txt", "br[a]ckets*?.txt", 'quo"te.txt', "back\\slash", "#hash", "!bang", "中文.txt"],
 )
 def test_appended_line_covers_exactly_its_path(path: str) -> None:
     attributes = Attributes.parse(with_lfs_paths("", [path]))

@@ -148,7 +148,9 @@ def test_reset_works_once_and_ends_other_sessions_t04_t05(client, settings):
     assert "token_fail" in Client().get(path, follow=True).context
 
 
-@pytest.mark.parametrize("target", ["//e.example", "/\\e.example", "https:e", "https://e.example", "javascript:alert(1)"])
+@pytest.mark.parametrize(
+    "target", ["//e.example", "/\\e.example", "https:e", "https://e.example", "javascript:alert(1)"]
+)
 def test_sign_in_goes_only_to_own_pages_t10(client, target):
     make_user("ann")
     response = client.post(reverse("account_login"), {"login": "ann", "password": PASSWORD, "next": target})
@@ -390,6 +392,12 @@ def test_access_tokens_open_no_account_page_t13_t17(client):
     assert User.objects.filter(pk=user.pk).exists()
 
 
+def test_names_that_begin_like_an_account_page_stay_open_to_tokens(client):
+    user = make_user("settings-lab")
+    _token, secret = make_token(user)
+    assert client.get(reverse("web:profile", args=["settings-lab"]), **bearer(secret)).status_code == 200
+
+
 def test_a_bad_token_is_refused_even_on_public_pages_t27(client):
     make_user("ann", password=None)
     response = client.get(reverse("account_login"), **bearer("hf_nonsense"))
@@ -496,7 +504,7 @@ def test_link_prefills_the_form():
 
 
 def test_tokens_of_others_are_not_found_t33():
-    token, secret = make_token(make_user("ann"))
+    token, _secret = make_token(make_user("ann"))
     browser = sign_in(make_user("bob"))
     for act in ("rename", "rotate", "revoke"):
         response = browser.post(reverse(f"web:token_{act}", args=[token.object_id]), {"name": "stolen"})
@@ -585,7 +593,9 @@ def test_mailed_invitation_link_is_cleaned_and_joins_t05():
 def test_name_check_answers(client):
     make_organization("acme")
     check = reverse("web:name_check")
-    answers = {name: client.get(check, {"name": name}).json()["available"] for name in ("free-name", "ACME", "admin", "")}
+    answers = {
+        name: client.get(check, {"name": name}).json()["available"] for name in ("free-name", "ACME", "admin", "")
+    }
     assert answers == {"free-name": True, "ACME": False, "admin": False, "": False}
 
 

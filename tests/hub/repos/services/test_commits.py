@@ -175,7 +175,9 @@ def test_branches_have_their_own_last_commits() -> None:
     assert names("refs/heads/main") == {".gitattributes", "a.txt"}
     assert names("refs/heads/dev") == {".gitattributes", "a.txt", "b.txt"}
     squashed = super_squash(repo, actor=actor, revision="dev", message="one")
-    assert set(LastCommit.objects.filter(repo=repo, ref="refs/heads/dev").values_list("oid", flat=True)) == {squashed.oid}
+    assert set(LastCommit.objects.filter(repo=repo, ref="refs/heads/dev").values_list("oid", flat=True)) == {
+        squashed.oid
+    }
     delete_branch(repo, actor=actor, name="dev")
     assert names("refs/heads/dev") == set()
     with pytest.raises(HubError, match="Cannot delete refs/heads/main"):
