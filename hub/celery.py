@@ -15,9 +15,8 @@ import structlog
 from celery import Celery, signals
 from kombu import Queue
 
-from inference.workers.bootstep import InferenceStep
-
 from hub.core.metrics import TASKS
+from inference.workers.bootstep import InferenceStep
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "hub.settings")
 

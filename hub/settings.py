@@ -305,6 +305,7 @@ MFA_TOTP_ISSUER = HUB_SITE_NAME
 MFA_RECOVERY_CODE_COUNT = 10
 MFA_RECOVERY_CODE_DIGITS = 20  # 66 bits (T15)
 MFA_RECOVERY_CODES_SHOW_ONCE = True
+MFA_ALLOW_UNVERIFIED_EMAIL = not IS_MAIL_CONFIGURED  # nothing can be verified there
 MFA_ADAPTER = "hub.accounts.mfa.MFAAdapter"
 # WebAuthn itself allows http only for localhost.
 MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = not IS_HTTPS

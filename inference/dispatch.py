@@ -22,7 +22,9 @@ _RETRY_AFTER_S: Final = 5
 # Admit, route and enqueue in one step, so that two gateways cannot both take the last place.
 # KEYS: running, holders, model queue, pool queue.  ARGV: now, deadline, request id, user limit, queue limit, oldest
 # heartbeat, payload.  Returns {0 | 1 | 2, waiting, is_held}: queued, person's limit, queue full.
+# A call that is there already (the connection was retried) is not queued a second time (T167).
 _SUBMIT = """
+if redis.call('ZSCORE', KEYS[1], ARGV[3]) then return {0, 0, 0} end
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', ARGV[1])
 if redis.call('ZCARD', KEYS[1]) >= tonumber(ARGV[4]) then return {1, 0, 0} end
 local held = redis.call('ZCOUNT', KEYS[2], ARGV[6], '+inf')
@@ -35,6 +37,15 @@ redis.call('EXPIRE', KEYS[1], 3600)
 redis.call('LPUSH', queue, ARGV[7])
 redis.call('EXPIRE', queue, 3600)
 return {0, waiting, held}
+"""
+
+
+# KEYS: holders, model queue, pool queue.  ARGV: oldest heartbeat.
+_RESCUE = """
+if redis.call('ZCOUNT', KEYS[1], ARGV[1], '+inf') > 0 then return 0 end
+local moved = 0
+while redis.call('RPOPLPUSH', KEYS[2], KEYS[3]) do moved = moved + 1 end
+return moved
 """
 
 
@@ -100,6 +111,18 @@ async def submit(redis: Redis, call: Call, pool: str = "cpu") -> Place:
     if code == 2:
         raise ServiceUnavailable("The queue for hosted inference is full.", retry_after_s=_RETRY_AFTER_S)
     return Place(waiting=int(waiting), is_held=bool(held))
+
+
+async def is_known(redis: Redis, user_pk: int, request_id: str) -> bool:
+    """Whether the Redis side still knows a call that no worker has taken; a flush forgets it (T165)."""
+    return await redis.zscore(keys.running(user_pk), request_id) is not None
+
+
+async def rescue(redis: Redis, model_key: str, pool: str = "cpu") -> int:
+    """Move calls from the queue of a model that nobody holds any more to the pool; returns how many."""
+    oldest = time.time() - keys.HEARTBEAT_TTL_S
+    queues = (keys.holders(model_key), keys.model_queue(model_key), keys.pool_queue(pool))
+    return int(await redis.eval(_RESCUE, len(queues), *queues, oldest))
 
 
 async def finish(redis: Redis, user_pk: int, request_id: str) -> None:

@@ -19,6 +19,8 @@ HEARTBEAT_TTL_S: Final = 5
 QUEUE_LIMIT: Final = 256  # calls waiting in one queue
 EVENT_STREAM_LENGTH: Final = 10_000  # entries kept for a gateway that reads slowly
 EVENT_STREAM_TTL_S: Final = 300
+DEAD_LETTERS: Final = "inf:undecodable"  # notes about messages that no worker could read
+DEAD_LETTERS_KEPT: Final = 100
 CALL_TTL_S: Final = 900  # bookkeeping of one call outlives its longest life
 
 

@@ -22,6 +22,9 @@ class Worker(models.Model):
     started_at = models.DateTimeField(default=timezone.now)
     last_seen_at = models.DateTimeField(default=timezone.now)
 
+    def __str__(self) -> str:
+        return self.name
+
 
 class UsageOutcome(models.TextChoices):
     RESERVED = "reserved"
@@ -63,6 +66,9 @@ class UsageRecord(models.Model):
             models.Index(fields=["outcome", "created_at"], name="usage_open"),
         ]
 
+    def __str__(self) -> str:
+        return self.request_id
+
 
 class ModelHealth(models.Model):
     """Crash count of one commit of a model (T170): three in a row and it rests."""
@@ -77,3 +83,6 @@ class ModelHealth(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["repo", "commit_oid"], name="model_health_once")]
+
+    def __str__(self) -> str:
+        return f"{self.repo_id}@{self.commit_oid[:8]}"

@@ -9,6 +9,7 @@ from functools import lru_cache
 from typing import Any, Final
 
 from django.conf import settings
+from django.utils import timezone
 from redis import Redis
 from redis.exceptions import RedisError
 
@@ -25,6 +26,7 @@ _RELATED: Final = {
     "sentence-similarity": ("sentence-similarity", "feature-extraction"),
     "feature-extraction": ("feature-extraction", "sentence-similarity"),
 }
+RESTS: Final = "This model failed repeatedly and rests for a day."
 SERVED_TASKS: Final = (
     "text-classification",
     "feature-extraction",
@@ -106,8 +108,10 @@ def live_state(repo: Repo, serving: Serving | None = None) -> LiveState:
     model = keys.model_key(repo.pk, serving.commit_oid)
     health = ModelHealth.objects.filter(repo=repo, commit_oid=serving.commit_oid).first()
     load_p50 = statistics.median(health.load_times_ms) if health and health.load_times_ms else None
+    if health and health.rests_until and health.rests_until > timezone.now():
+        return LiveState("unavailable", "model_failed_repeatedly", RESTS, load_p50_ms=load_p50)
     try:
-        beats, waiting = _beats_and_queue(model)
+        beats, waiting, waiting_in_pool = _beats_and_queues(model)
     except RedisError:
         return LiveState("unavailable", "broker_down", "The queue of hosted inference cannot be reached right now.")
     if not beats:
@@ -119,7 +123,7 @@ def live_state(repo: Repo, serving: Serving | None = None) -> LiveState:
     failed = next((state for state in states if state["state"] == "failed"), None)
     if failed:
         return LiveState("unavailable", failed.get("code", "failed"), failed.get("reason", ""), load_p50_ms=load_p50)
-    return LiveState("cold", waiting=waiting, load_p50_ms=load_p50)
+    return LiveState("cold", waiting=waiting_in_pool, load_p50_ms=load_p50)
 
 
 @lru_cache(maxsize=1)
@@ -128,15 +132,17 @@ def redis_client() -> Redis:
     return Redis.from_url(settings.REDIS_URL, socket_timeout=5, socket_connect_timeout=2)
 
 
-def _beats_and_queue(model: str) -> tuple[list[dict[str, Any]], int]:
+def _beats_and_queues(model: str) -> tuple[list[dict[str, Any]], int, int]:
+    """Heartbeats of living workers, calls waiting for the model, calls waiting for any model of the pool."""
     redis = redis_client()
     names = sorted(name.decode() for name in redis.smembers(keys.WORKERS))
     with redis.pipeline(transaction=False) as pipe:
         for name in names:
             pipe.get(keys.worker(name))
         pipe.llen(keys.model_queue(model))
-        *beats, waiting = pipe.execute()
-    return [json.loads(beat) for beat in beats if beat is not None], waiting
+        pipe.llen(keys.pool_queue("cpu"))
+        *beats, waiting, waiting_in_pool = pipe.execute()
+    return [json.loads(beat) for beat in beats if beat is not None], waiting, waiting_in_pool
 
 
 def list_callable(viewer: Viewer, limit: int = 1000) -> list[dict[str, Any]]:

@@ -102,13 +102,23 @@ def _library(subject: _Subject) -> Iterator[Snippet]:
     if subject.library == "sentence-transformers" or (
         subject.library == "transformers" and subject.pipeline_tag == "sentence-similarity"
     ):
-        yield Snippet("use-st", "sentence-transformers", "python", _sentence_transformers(subject))
+        yield Snippet("use-st", "Python", "python", _sentence_transformers(subject), _install("sentence-transformers"))
     elif subject.library == "transformers":
-        yield Snippet("use-transformers", "transformers", "python", _transformers(subject))
+        yield Snippet("use-transformers", "Python", "python", _transformers(subject), _install("transformers torch"))
     elif subject.library == "peft":
-        yield Snippet("use-peft", "PEFT", "python", _plain_python(subject, "peft", "AutoPeftModel"))
+        yield Snippet("use-peft", "Python", "python", _plain_python(subject, "peft", "AutoPeftModel"), _install("peft"))
     elif subject.library == "diffusers":
-        yield Snippet("use-diffusers", "diffusers", "python", _plain_python(subject, "diffusers", "DiffusionPipeline"))
+        yield Snippet(
+            "use-diffusers",
+            "Python",
+            "python",
+            _plain_python(subject, "diffusers", "DiffusionPipeline"),
+            _install("diffusers transformers"),
+        )
+
+
+def _install(packages: str) -> str:
+    return _("Needs: pip install %(packages)s") % {"packages": packages}
 
 
 def _sentence_transformers(subject: _Subject) -> str:
@@ -180,7 +190,7 @@ from datasets import load_dataset
 dataset = load_dataset("{subject.repo_id}")
 print(dataset)
 """
-    return Snippet("use-datasets", "datasets", "python", code)
+    return Snippet("use-datasets", "Python", "python", code, _install("datasets"))
 
 
 # --- hosted calls ----------------------------------------------------------------------------------------------------
@@ -189,7 +199,7 @@ print(dataset)
 def _hosted(subject: _Subject) -> Iterator[Snippet]:
     if not subject.is_servable:
         return
-    note = _("Runs on this hub. The token needs the right to call models.")
+    note = _("Runs on this hub; the token needs the right to call models.")
     yield Snippet("use-curl", "cURL", "bash", _curl(subject), note)
     if subject.pipeline_tag == "text-generation" or subject.pipeline_tag in _EMBEDDING:
         yield Snippet("use-openai", "OpenAI", "python", _openai(subject), note)
@@ -260,11 +270,11 @@ def _files(subject: _Subject, kind: str) -> Iterator[Snippet]:
 folder = snapshot_download("{subject.repo_id}"{option}, endpoint="{subject.hub_url}"{token})
 print(folder)
 """
-    yield Snippet("use-python", "huggingface_hub", "python", code)
+    yield Snippet("use-client", _("Client"), "python", code, _install("huggingface_hub"))
     option = "" if kind == "model" else f" --repo-type {kind}"
     token = 'export HF_TOKEN="hf_…"\n' if subject.is_private else ""
     code = f"export HF_ENDPOINT={subject.hub_url}\n{token}hf download {subject.repo_id}{option}\n"
-    yield Snippet("use-cli", "hf", "bash", code)
+    yield Snippet("use-cli", "CLI", "bash", code, _install("huggingface_hub"))
 
 
 def _git(subject: _Subject) -> Snippet:
@@ -288,7 +298,7 @@ def upload_commands(repo: Repo) -> list[Snippet]:
         f'api.upload_folder(folder_path="my-folder", repo_id="{repo.repo_id}"{python_option})\n'
     )
     return [
-        Snippet("push-cli", "hf", "bash", cli),
+        Snippet("push-cli", "CLI", "bash", cli),
         Snippet("push-python", "Python", "python", python),
         Snippet("push-git", "git", "bash", git),
     ]

@@ -64,7 +64,8 @@ class EchoEngine:
         events: list[Event] = [StateEvent(request_id, "running")] if position == 0 else []
         if position < min(len(words), most):
             text = words[position] if position == 0 else " " + words[position]
-            events.append(TokenEvent(request_id, text, position))
+            is_last = position + 1 == min(len(words), most)
+            events.append(TokenEvent(request_id, text, position, is_last=is_last))
             self._generating[request_id] = (words, position + 1, most)
             return events
         del self._generating[request_id]

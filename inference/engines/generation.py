@@ -171,12 +171,12 @@ class GenerationEngine:
 
     def _choose(self, logits: Any, sequences: list[_Sequence]) -> list[Event]:
         events: list[Event] = []
-        tokens = choose_tokens(logits, [item.sampler for item in sequences])
-        for sequence, token in zip(sequences, tokens, strict=True):
-            events += self._advance(sequence, token)
+        tokens, logprobs = choose_tokens(logits, [item.sampler for item in sequences])
+        for sequence, token, logprob in zip(sequences, tokens, logprobs, strict=True):
+            events += self._advance(sequence, token, logprob)
         return events
 
-    def _advance(self, sequence: _Sequence, token: int) -> list[Event]:
+    def _advance(self, sequence: _Sequence, token: int, logprob: float) -> list[Event]:
         """Take the chosen token: show its text, then go on or finish."""
         sequence.generated += 1
         sequence.next_id = token
@@ -185,22 +185,15 @@ class GenerationEngine:
         text = "" if ended else sequence.stream.push(token)
         full = sequence.generated >= sequence.max_new_tokens or len(sequence.stream.text) > limits.MAX_OUTPUT_BYTES // 4
         if not (ended or sequence.stream.stopped or full):
-            return [TokenEvent(sequence.request_id, text, token)] if text else []
-        reason = "stop" if ended or sequence.stream.stopped else "length"
+            return [TokenEvent(sequence.request_id, text, token, logprob)]
+        reason = "stop_sequence" if sequence.stream.stopped else "stop" if ended else "length"
         text += sequence.stream.finish()
         self._free(self._running.index(sequence))
-        return self._final_events(sequence, text, token, reason)
-
-    def _final_events(self, sequence: _Sequence, text: str, token: int, reason: str) -> list[Event]:
-        request = sequence.request
-        whole = sequence.stream.text
-        if request.return_full_text and request.prompt is not None:
-            whole = request.prompt + whole
-        usage = Usage(len(sequence.prompt_ids), sequence.generated)
-        events: list[Event] = [TokenEvent(sequence.request_id, text, token)] if text else []
-        events.append(ResultEvent(sequence.request_id, {"text": whole, "last_token_id": token}))
-        events.append(DoneEvent(sequence.request_id, reason, usage))
-        return events
+        return [
+            TokenEvent(sequence.request_id, text, token, logprob, is_special=ended, is_last=True),
+            ResultEvent(sequence.request_id, {"text": sequence.stream.text}),
+            DoneEvent(sequence.request_id, reason, Usage(len(sequence.prompt_ids), sequence.generated)),
+        ]
 
     def _free(self, row: int) -> None:
         """Close the gap with the last row, so that the rows in use stay consecutive and are read as a view."""

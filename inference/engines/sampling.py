@@ -8,6 +8,8 @@ import torch
 
 from inference.protocol.requests import GenerateRequest
 
+_LOWEST_LOGPROB = -1e4
+
 
 class Sampler:
     """One sequence's way of choosing; its own generator makes `seed` independent of who else runs."""
@@ -66,10 +68,14 @@ class Sampler:
         return logits
 
 
-def choose_tokens(logits: torch.Tensor, samplers: list[Sampler]) -> list[int]:
-    """Return one token per row of (batch, vocabulary) logits."""
+def choose_tokens(logits: torch.Tensor, samplers: list[Sampler]) -> tuple[list[int], list[float]]:
+    """Return one token per row of (batch, vocabulary) logits, and its log-probability by the logits as they are."""
     best = logits.argmax(-1).tolist()
-    return [
+    tokens = [
         token if sampler.is_plain_greedy else sampler.choose(row)
         for token, row, sampler in zip(best, logits, samplers, strict=True)
     ]
+    chosen = logits.gather(1, torch.tensor(tokens, device=logits.device)[:, None])[:, 0]
+    logprobs = (chosen - logits.logsumexp(-1)).clamp(max=0.0)
+    # A broken model's NaN and -inf have no place on the wire.
+    return tokens, logprobs.nan_to_num(nan=_LOWEST_LOGPROB, neginf=_LOWEST_LOGPROB).tolist()

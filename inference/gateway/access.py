@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from http.cookies import CookieError, SimpleCookie
 from importlib import import_module
 from typing import Any
 from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
+from django.http.cookie import parse_cookie
+from django.middleware.csrf import InvalidTokenFormat, _check_token_format, _does_token_match
 from django.utils.crypto import constant_time_compare
 
 from hub.accounts.auth import ANONYMOUS, Viewer, authenticate_header
 from hub.accounts.models import User
+from hub.accounts.sessions import is_too_old
 from hub.core.errors import AuthenticationRequired, PermissionDenied, RepoNotFound, UnsupportedModel
 from hub.core.ids import split_repo_id
 from hub.core.ratelimit import Standing
 from hub.repos.models import Repo
 from hub.repos.permissions import RepoMoved, get_repo_for_inference
 from inference import metering
-from inference.queries import serving_of
+from inference.health import is_resting
+from inference.queries import RESTS, serving_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +63,7 @@ def identify(request: Request) -> Viewer:
 
 
 def _session_viewer(request: Request) -> Viewer:
-    cookies = _cookies(request.cookie)
+    cookies = parse_cookie(request.cookie)
     session_key = cookies.get(settings.SESSION_COOKIE_NAME)
     if not session_key:
         return ANONYMOUS
@@ -71,26 +74,31 @@ def _session_viewer(request: Request) -> Viewer:
     return Viewer(user=user) if user else ANONYMOUS
 
 
-def _cookies(header: str) -> dict[str, str]:
-    try:
-        return {name: morsel.value for name, morsel in SimpleCookie(header[:16_384]).items()}
-    except CookieError:
-        return {}
-
-
 def _is_own_page(request: Request, csrf_cookie: str) -> bool:
-    """Same origin, and the double-submitted token that only our pages can read."""
+    """Same origin, and the double-submitted token that only our pages know."""
     site, origin = urlsplit(settings.HUB_URL), urlsplit(request.origin)
     same = (origin.scheme, origin.netloc) == (site.scheme, site.netloc) or (
         origin.hostname in settings.ALLOWED_HOSTS and origin.port == site.port and origin.scheme == site.scheme
     )
-    return same and bool(csrf_cookie) and constant_time_compare(request.csrf_token, csrf_cookie)
+    return same and _is_token_of(request.csrf_token, csrf_cookie)
+
+
+def _is_token_of(token: str, cookie: str) -> bool:
+    """Django's own comparison: pages carry the cookie's secret masked anew for each answer, or as it is."""
+    try:
+        _check_token_format(token)
+        _check_token_format(cookie)
+    except InvalidTokenFormat:
+        return False
+    return _does_token_match(token, cookie)
 
 
 def _user_of(session: Any) -> User | None:
     """As Django's own middleware: the session names a user, and its hash still fits their password."""
     user_pk = session.get(SESSION_KEY)
     if user_pk is None or session.get(BACKEND_SESSION_KEY) not in settings.AUTHENTICATION_BACKENDS:
+        return None
+    if is_too_old(session):
         return None
     user = User.objects.select_related("namespace").filter(pk=user_pk, is_active=True).first()
     if user is None or not constant_time_compare(session.get(HASH_SESSION_KEY, ""), user.get_session_auth_hash()):
@@ -113,6 +121,8 @@ def find_target(viewer: Viewer, repo_id: str, pipeline_tag: str = "") -> tuple[T
     serving = serving_of(repo, revision)
     if not serving.is_servable:
         raise UnsupportedModel(serving.reason)
+    if is_resting(repo.pk, serving.commit_oid):
+        raise UnsupportedModel(RESTS)
     task = pipeline_tag or serving.pipeline_tag
     if task not in serving.tasks:
         raise UnsupportedModel(

@@ -6,16 +6,19 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from hub.core.errors import HubError
 from inference.gateway.calls import Accepted, LiveCall, open_call
-from inference.gateway.errors import openai_body
+from inference.gateway.errors import as_inference_error, openai_body
 from inference.gateway.http import ClientLeft, EventStream, send_json, until_disconnect
 from inference.gateway.inbox import Inbox
 from inference.protocol import hf_tasks
 from inference.protocol import openai as openai_wire
 from inference.protocol.errors import InferenceError
 from inference.protocol.events import DoneEvent, ResultEvent, StateEvent, TokenEvent
+from inference.protocol.frames import FrameError
 from inference.protocol.requests import GenerateRequest, Request
 
 if TYPE_CHECKING:
@@ -35,14 +38,13 @@ async def openai(exchange: Exchange, call: Any, accepted: Accepted, redis: Redis
 
 async def task(exchange: Exchange, request: Request, accepted: Accepted, redis: Redis, inbox: Inbox) -> None:
     if isinstance(request, GenerateRequest) and request.stream:
-        await _with_disconnect(exchange, _stream_task(exchange, accepted, redis, inbox))
+        await _with_disconnect(exchange, _stream_task(exchange, request, accepted, redis, inbox))
     else:
 
-        def build(text: str, output: dict[str, Any], done: DoneEvent) -> Any:
+        def build(answer: Answer) -> Any:
             if isinstance(request, GenerateRequest):
-                full = (request.prompt or "") + text if request.return_full_text else text
-                return [{"generated_text": full}]
-            return hf_tasks.task_response(request, output)
+                return hf_tasks.generation_response(request, answer.text, answer.tokens, answer.done)
+            return hf_tasks.task_response(request, answer.output)
 
         await _with_disconnect(exchange, _whole(exchange, accepted, redis, inbox, build))
 
@@ -61,38 +63,58 @@ async def _with_disconnect(exchange: Exchange, work: Awaitable[None]) -> None:
         raise ClientLeft
     finally:
         leaving.cancel()
+        working.cancel()  # when the server itself ends this task; otherwise it is done
 
 
-Builder = Callable[[str, dict[str, Any], DoneEvent], Any]
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A whole answer: the text and its tokens of a generation, the output of any other task."""
+
+    text: str
+    tokens: list[TokenEvent]
+    output: dict[str, Any]
+    done: DoneEvent
+
+
+Builder = Callable[[Answer], Any]
 
 
 def _openai_builder(call: Any, accepted: Accepted) -> Builder:
     model = accepted.repo.repo_id
 
-    def build(text: str, output: dict[str, Any], done: DoneEvent) -> Any:
+    def build(answer: Answer) -> Any:
+        done = answer.done
         if isinstance(call, openai_wire.EmbeddingCall):
-            return openai_wire.embeddings_response(model, output, done.usage, call.encoding_format)
-        if call.request.messages is not None:
-            return openai_wire.chat_response(accepted.request_id, model, text, done.finish_reason, done.usage)
-        return openai_wire.completion_response(accepted.request_id, model, text, done.finish_reason, done.usage)
+            return openai_wire.embeddings_response(model, answer.output, done.usage, call.encoding_format)
+        is_chat = call.request.messages is not None
+        respond = openai_wire.chat_response if is_chat else openai_wire.completion_response
+        return respond(accepted.request_id, model, answer.text, done.finish_reason, done.usage)
 
     return build
 
 
 async def _whole(exchange: Exchange, accepted: Accepted, redis: Redis, inbox: Inbox, build: Builder) -> None:
     async with open_call(accepted, redis, inbox) as call:
-        texts: list[str] = []
+        tokens: list[TokenEvent] = []
         output: dict[str, Any] = {}
         async for event in call.events():
             if isinstance(event, TokenEvent):
-                texts.append(event.text)
+                tokens.append(event)
             elif isinstance(event, ResultEvent):
                 output = event.output
         if call.done is None:
             raise InferenceError("internal", "The model gave no answer.", status=500)
-        text = output.get("text") or "".join(texts)
-        body = build(text, output, call.done)
+        text = "".join(event.text for event in tokens)
+        body = _built(build, Answer(text, tokens, output, call.done))
         call.output_bytes = await send_json(exchange.send, 200, body, [*exchange.headers, *_call_headers(call)])
+
+
+def _built(build: Builder, answer: Answer) -> Any:
+    """A runner executes a stranger's weights: what it sends may have any shape."""
+    try:
+        return build(answer)
+    except (FrameError, LookupError, TypeError) as error:
+        raise InferenceError("internal", "The model's answer had an unexpected form.", status=500) from error
 
 
 def _call_headers(call: LiveCall) -> Headers:
@@ -133,9 +155,8 @@ async def _stream_openai(exchange: Exchange, call: Any, accepted: Accepted, redi
             if event is None:
                 await stream.heartbeat()
             elif isinstance(event, StateEvent):
-                # A comment: OpenAI clients skip it, the playground shows it.
-                await stream.comment(f"state {event.state}")
-            elif isinstance(event, TokenEvent):
+                await _tell_state(stream, event)
+            elif isinstance(event, TokenEvent) and event.text:
                 await stream.event(chunk(event.text))
                 first = False
             elif isinstance(event, DoneEvent):
@@ -149,6 +170,15 @@ async def _stream_openai(exchange: Exchange, call: Any, accepted: Accepted, redi
         live.output_bytes = stream.sent_bytes
 
 
+async def _tell_state(stream: EventStream, event: StateEvent) -> None:
+    """As a comment: OpenAI clients skip it, the playground shows it.
+
+    "queued" alone does not open the stream, so that a request which the engine refuses at once keeps its status.
+    """
+    if stream.is_open or event.state != "queued":
+        await stream.comment(f"state {event.state}")
+
+
 def _timings(done: DoneEvent) -> dict[str, float | None]:
     timings = done.timings
     return {
@@ -159,9 +189,12 @@ def _timings(done: DoneEvent) -> dict[str, float | None]:
     }
 
 
-async def _stream_task(exchange: Exchange, accepted: Accepted, redis: Redis, inbox: Inbox) -> None:
+async def _stream_task(
+    exchange: Exchange, request: GenerateRequest, accepted: Accepted, redis: Redis, inbox: Inbox
+) -> None:
     stream = EventStream(exchange.send, [*exchange.headers, (b"x-inference-id", accepted.request_id.encode())])
     texts: list[str] = []
+    # The last chunk tells how the call ended too: the last token alone waits for that.
     last: TokenEvent | None = None
     index = 0
     async with _streaming(stream, accepted, redis, inbox) as live:
@@ -169,24 +202,18 @@ async def _stream_task(exchange: Exchange, accepted: Accepted, redis: Redis, inb
             if event is None:
                 await stream.heartbeat()
             elif isinstance(event, StateEvent):
-                await stream.comment(f"state {event.state}")
+                await _tell_state(stream, event)
             elif isinstance(event, TokenEvent):
-                # The last chunk carries the whole text, so each is held back until the next one comes.
-                if last is not None:
-                    index += 1
-                    await stream.event(hf_tasks.generation_chunk(index, last.token_id, last.text))
-                last = event
+                index += 1
                 texts.append(event.text)
+                if event.is_last:
+                    last = event
+                else:
+                    await stream.event(hf_tasks.generation_chunk(index, event))
             elif isinstance(event, DoneEvent):
-                await stream.event(
-                    hf_tasks.generation_chunk(
-                        index + 1,
-                        last.token_id if last else 0,
-                        last.text if last else "",
-                        generated_text="".join(texts),
-                        details=hf_tasks.generation_details(event.finish_reason, event.usage),
-                    )
-                )
+                last = last or TokenEvent(event.request_id, "", 0, is_special=True)
+                text = "".join(texts)
+                await stream.event(hf_tasks.last_generation_chunk(max(index, 1), last, request, text, event))
         live.output_bytes = stream.sent_bytes
 
 
@@ -195,11 +222,14 @@ async def _streaming(stream: EventStream, accepted: Accepted, redis: Redis, inbo
     """A call whose errors, once the stream has begun, are told in the stream."""
     try:
         async with open_call(accepted, redis, inbox) as call:
+            if call.place.waiting:
+                await stream.comment(f"queue {call.place.waiting}")
             yield call
-    except InferenceError as error:
+    except (InferenceError, HubError) as error:
         if not stream.is_open:
             raise
-        await stream.event(openai_body(error))
+        told = as_inference_error(error) if isinstance(error, HubError) else error
+        await stream.event(openai_body(told))
         await stream.done()
     if stream.is_open:
         await stream.close()

@@ -17,10 +17,12 @@ from urllib.parse import unquote
 import structlog
 from django.conf import settings
 from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
-from hub.core.edge import Receive, Scope, Send
-from hub.core.errors import HubError
+from hub.core.edge import REQUEST_ID_KEY, Receive, Scope, Send
+from hub.core.errors import HubError, RateLimited
 from hub.core.ratelimit import Standing
 from inference.gateway import access, answers
 from inference.gateway.calls import Accepted
@@ -66,14 +68,20 @@ class Gateway:
 
     def _transport(self) -> tuple[Redis, Inbox]:
         if self._redis is None or self._inbox is None:
+            # A server that hangs costs a caller four seconds, not for ever (T166); one retry outlives its restart.
             self._redis = Redis.from_url(
-                settings.REDIS_URL, socket_connect_timeout=2, socket_timeout=10, health_check_interval=30
+                settings.REDIS_URL,
+                socket_timeout=2,
+                socket_connect_timeout=2,
+                health_check_interval=30,
+                retry=Retry(NoBackoff(), 1),
             )
             self._inbox = Inbox(self._redis)
         return self._redis, self._inbox
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        request_id = header(scope, b"x-request-id")[:64] or f"req-{secrets.token_hex(12)}"
+        # The edge has settled it; a caller's own header is believed only there.
+        request_id = scope.get(REQUEST_ID_KEY) or f"req-{secrets.token_hex(12)}"
         exchange = Exchange(
             scope, receive, send, request_id, [(b"x-request-id", request_id.encode("latin-1", "replace"))]
         )
@@ -84,6 +92,7 @@ class Gateway:
         except ClientLeft:
             return
         except HubError as error:
+            _add_limit(exchange, error)
             await _refuse(exchange, as_inference_error(error))
         except InferenceError as error:
             await _refuse(exchange, error)
@@ -197,6 +206,12 @@ def _add_rate(exchange: Exchange, standing: Standing) -> None:
     remaining = f'"inference";r={standing.remaining};t={standing.reset_s}'
     policy = f'"fixed window";"inference";q={standing.limit};w=60'
     exchange.headers += [(b"ratelimit", remaining.encode()), (b"ratelimit-policy", policy.encode())]
+
+
+def _add_limit(exchange: Exchange, error: HubError) -> None:
+    """A refusal by the rate carries the same headers as an answer (T138)."""
+    if isinstance(error, RateLimited) and error.data.get("bucket") == "inference":
+        _add_rate(exchange, Standing(error.data["limit"], 0, error.data["retry_after_s"]))
 
 
 async def _refuse(exchange: Exchange, error: InferenceError) -> None:

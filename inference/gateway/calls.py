@@ -14,7 +14,9 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
+import structlog
 from django.conf import settings
+from redis.exceptions import RedisError
 
 from hub.accounts.auth import Viewer
 from hub.core.errors import HubError, ServiceUnavailable
@@ -25,10 +27,12 @@ from inference.gateway.threads import in_thread
 from inference.metering import Measured
 from inference.models import UsageOutcome
 from inference.protocol.errors import InferenceError
-from inference.protocol.events import DoneEvent, ErrorEvent, Event
+from inference.protocol.events import DoneEvent, ErrorEvent, Event, StateEvent, TokenEvent
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
+
+log = structlog.get_logger(__name__)
 
 # How often a waiting call looks whether its worker is alive; also the pace of stream heartbeats.
 _WATCH_S: Final = 1.0
@@ -64,6 +68,8 @@ class LiveCall:
         self._mailbox = inbox.open(accepted.request_id)
         self._deadline = deadline
         self._worker = ""
+        self._started = 0.0
+        self._tokens = 0
 
     async def events(self) -> AsyncIterator[Event | None]:
         """Every event in order; None once a second while nothing happens, for heartbeats.
@@ -78,6 +84,7 @@ class LiveCall:
                 yield None
                 continue
             self._worker, event = letter
+            self._count(event)
             if isinstance(event, ErrorEvent):
                 self.is_over = True
                 raise InferenceError(
@@ -92,19 +99,32 @@ class LiveCall:
                 self.is_over, self.done = True, event
             yield event
 
+    def _count(self, event: Event) -> None:
+        """What a call used before its end, for one that is stopped on the way."""
+        if not self._started and not (isinstance(event, StateEvent) and event.state in {"queued", "loading"}):
+            self._started = time.monotonic()
+        if isinstance(event, TokenEvent):
+            self._tokens += 1
+
     async def _check_alive(self) -> None:
         if time.time() > self._deadline:
             raise InferenceError("deadline_exceeded", "The call took longer than this hub allows.", status=504)
-        if self._worker and not await self._redis.exists(keys.worker(self._worker)):
-            self.is_over = True
-            raise _lost("The worker that ran this call stopped. Please try again.")
-        if not self._worker and not await dispatch.alive_workers(self._redis):
+        if self._worker:
+            if not await self._redis.exists(keys.worker(self._worker)):
+                self.is_over = True
+                raise _lost("The worker that ran this call stopped. Please try again.")
+            return
+        if not await dispatch.alive_workers(self._redis):
             raise _lost("No inference worker is running right now. Please try again.")
+        if not await dispatch.is_known(self._redis, self.accepted.viewer.user_pk or 0, self.accepted.request_id):
+            raise _lost("The queue was restarted and lost this call. Please try again.")
+        await dispatch.rescue(self._redis, keys.model_key(self.accepted.repo.pk, self.accepted.commit_oid))
 
     @property
     def measured(self) -> Measured:
         if self.done is None:
-            return Measured(output_bytes=self.output_bytes)
+            run_ms = (time.monotonic() - self._started) * 1000 if self._started else 0
+            return Measured(completion_tokens=self._tokens, output_bytes=self.output_bytes, run_ms=run_ms)
         usage, timings = self.done.usage, self.done.timings
         return Measured(
             prompt_tokens=usage.prompt_tokens,
@@ -144,9 +164,15 @@ async def open_call(accepted: Accepted, redis: Redis, inbox: Inbox) -> AsyncIter
         outcome = UsageOutcome.REFUSED if call is None else UsageOutcome.FAILED
         error_code = error.code or type(error).__name__
         raise
+    except RedisError:
+        outcome, error_code = UsageOutcome.FAILED, "broker_down"
+        raise
     except SlowReader as error:
         outcome, error_code = UsageOutcome.CANCELLED, "slow_reader"
         raise ServiceUnavailable("The answer was not read fast enough.") from error
+    except Exception:
+        outcome, error_code = UsageOutcome.FAILED, "internal"
+        raise
     finally:
         inbox.close(accepted.request_id)
         # Shielded: a caller who leaves cancels this task, and the place must be given back all the same.
@@ -188,6 +214,9 @@ async def _close(
         if call is not None and not call.is_over:
             await dispatch.cancel(redis, accepted.request_id)
         await dispatch.finish(redis, accepted.viewer.user_pk or 0, accepted.request_id)
+    except RedisError as error:
+        # The answer may be out already. The worker stops at its deadline, and the place is given back at the call's.
+        log.warning("inference_call_not_closed", request_id=accepted.request_id, error=type(error).__name__)
     finally:
         measured = call.measured if call else Measured()
         await in_thread(metering.settle, accepted.request_id, outcome, measured, error_code)

@@ -18,7 +18,7 @@ def as_inference_error(error: HubError) -> InferenceError:
     retry = error.data.get("retry_after_s")
     return InferenceError(
         error.code or _CODES.get(status, "refused"),
-        error.message if not isinstance(error, AuthenticationRequired) else _NEED_TOKEN,
+        error.message if not isinstance(error, AuthenticationRequired) else _SIGN_IN_FIRST,
         status=status,
         retryable=status in {429, 503},
         retry_after_s=retry,
@@ -26,7 +26,7 @@ def as_inference_error(error: HubError) -> InferenceError:
     )
 
 
-_NEED_TOKEN = "Hosted inference needs an access token: send 'Authorization: Bearer hf_…'."
+_SIGN_IN_FIRST = "Hosted inference needs an access token: send 'Authorization: Bearer hf_…'."
 _CODES = {401: "unauthorized", 403: "forbidden", 404: "not_found", 413: "too_large", 422: "unprocessable"} | {
     429: "rate_limited",
     503: "unavailable",

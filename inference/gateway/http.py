@@ -9,7 +9,7 @@ from typing import Any, Final
 import orjson
 
 from hub.core.edge import Receive, Scope, Send
-from inference.protocol.errors import InvalidInput
+from inference.protocol.errors import InferenceError, InvalidInput
 from inference.protocol.limits import MAX_BODY_BYTES
 
 _BODY_IDLE_S: Final = 30
@@ -25,11 +25,15 @@ async def read_body(receive: Receive) -> bytes:
 
     Raises:
         InvalidInput: over the limit (413).
+        InferenceError: nothing came for too long (408).
         ClientLeft: the connection ended before the body did.
     """
     chunks, size = [], 0
     while True:
-        message = await asyncio.wait_for(receive(), _BODY_IDLE_S)
+        try:
+            message = await asyncio.wait_for(receive(), _BODY_IDLE_S)
+        except TimeoutError as error:
+            raise InferenceError("body_timeout", "The body did not arrive in time.", status=408) from error
         if message["type"] == "http.disconnect":
             raise ClientLeft
         chunk = message.get("body", b"")

@@ -22,7 +22,7 @@ log = structlog.get_logger(__name__)
 
 # A reader that lags this many events behind is cut off rather than buffered for (T143).
 _BUFFERED_EVENTS: Final = 2_048
-_BLOCK_MS: Final = 4_000  # shorter than the connection's own read timeout
+_BLOCK_MS: Final = 1_000  # shorter than the connection's own read timeout
 
 # What a mailbox holds: the worker that speaks, and what it says.
 Letter = tuple[str, Event]

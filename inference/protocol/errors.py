@@ -55,6 +55,7 @@ STATUS_BY_CODE: dict[str, int] = {
     "model_failed_repeatedly": 422,
     "unsupported_task": 422,
     "invalid_repo": 422,
+    "no_longer_available": 403,
     "cancelled": 499,
     "deadline_exceeded": 504,
     "runner_died": 503,

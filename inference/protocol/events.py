@@ -39,12 +39,18 @@ class StateEvent:
 
 @dataclass(frozen=True, slots=True)
 class TokenEvent:
-    """A piece of generated text; `tokens` of the model's tokens stand behind it, `token_id` is the last of them."""
+    """One generated token and the text that it completed, which may be none (half a character, an end token).
+
+    `logprob` is its natural logarithm of probability by the model itself, before temperature and penalties.
+    `is_special` marks an end token, `is_last` the request's last.
+    """
 
     request_id: str
     text: str
     token_id: int
-    tokens: int = 1
+    logprob: float = 0.0
+    is_special: bool = False
+    is_last: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +79,7 @@ class ErrorEvent:
 
 @dataclass(frozen=True, slots=True)
 class DoneEvent:
-    """The end of a request that worked. `finish_reason`: stop (end token or stop string) or length."""
+    """The end of a request that worked. `finish_reason`: stop (end token), stop_sequence or length."""
 
     request_id: str
     finish_reason: str
@@ -95,7 +101,15 @@ def event_to_wire(event: Event) -> list[Any]:
         case StateEvent():
             return ["state", event.request_id, event.state, event.detail]
         case TokenEvent():
-            return ["token", event.request_id, event.text, event.token_id, event.tokens]
+            return [
+                "token",
+                event.request_id,
+                event.text,
+                event.token_id,
+                event.logprob,
+                event.is_special,
+                event.is_last,
+            ]
         case ResultEvent():
             return ["result", event.request_id, event.output]
         case ErrorEvent():
@@ -129,7 +143,7 @@ def event_from_wire(wire: Any) -> Event:
             case "state":
                 return StateEvent(request_id, _text(rest[0]), _text(rest[1]))
             case "token":
-                return TokenEvent(request_id, _text(rest[0]), _count(rest[1]), _count(rest[2]))
+                return _token_from_wire(request_id, rest)
             case "result":
                 if not isinstance(rest[0], dict):
                     raise TypeError("output")
@@ -141,6 +155,13 @@ def event_from_wire(wire: Any) -> Event:
         raise ValueError("kind")
     except (TypeError, ValueError, IndexError) as error:
         raise FrameError("malformed event") from error
+
+
+def _token_from_wire(request_id: str, rest: list[Any]) -> TokenEvent:
+    text, token_id, logprob, is_special, is_last = rest
+    return TokenEvent(
+        request_id, _text(text), _count(token_id), _number(logprob), is_special=bool(is_special), is_last=bool(is_last)
+    )
 
 
 def _error_from_wire(request_id: str, rest: list[Any]) -> ErrorEvent:

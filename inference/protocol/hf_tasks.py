@@ -12,7 +12,7 @@ from typing import Any
 
 from inference.protocol import arrays, limits
 from inference.protocol.errors import InvalidInput, UnsupportedField
-from inference.protocol.events import Usage
+from inference.protocol.events import DoneEvent, TokenEvent
 from inference.protocol.openai import parse_stop
 from inference.protocol.requests import (
     ClassifyImageRequest,
@@ -118,8 +118,6 @@ def _parse_text_generation(body: dict[str, Any]) -> GenerateRequest:
     parameters = _open(body, set(_GENERATION), {"stream"})
     stream = _flag(parameters, "stream")
     sampled = _flag(parameters, "do_sample") or "temperature" in parameters
-    # Details are always computed and cost nothing; what would change the answer and is not served is refused.
-    _flag(parameters, "details")
     for name in ("decoder_input_details", "watermark"):
         if _flag(parameters, name):
             raise UnsupportedField(f"parameters.{name}")
@@ -133,6 +131,7 @@ def _parse_text_generation(body: dict[str, Any]) -> GenerateRequest:
         stop=parse_stop(parameters.pop("stop", None)),
         return_full_text=_flag(parameters, "return_full_text"),
         stream=stream,
+        details=_flag(parameters, "details"),
         **parameters,
     )
 
@@ -183,30 +182,50 @@ def task_response(request: Request, output: dict[str, Any]) -> Any:
         case SimilarityRequest():
             return output["scores"]
         case GenerateRequest():
-            return [{"generated_text": output["text"]}]
+            raise TypeError("a generation is answered by generation_response")
 
 
-_FINISH_REASONS = {"stop": "eos_token", "stop_sequence": "stop_sequence", "length": "length"}
+_FINISH_REASONS = {"stop": "eos_token", "stop_sequence": "stop_sequence", "length": "length"}  # ours → the client's
 
 
-def generation_details(finish_reason: str, usage: Usage, seed: int | None = None) -> dict[str, Any]:
-    """Build the `details` of a streamed generation's last chunk."""
-    return {
-        "finish_reason": _FINISH_REASONS.get(finish_reason, "eos_token"),
-        "generated_tokens": usage.completion_tokens,
-        "input_length": usage.prompt_tokens,
-        "seed": seed,
-    }
+def generation_response(request: GenerateRequest, text: str, tokens: list[TokenEvent], done: DoneEvent) -> Any:
+    """Build the answer of a generation that does not stream; `text` is what the model wrote."""
+    answer: dict[str, Any] = {"generated_text": _whole_text(request, text)}
+    if request.details:
+        # The prompt's own log-probabilities are not computed; asking for them (decoder_input_details) is refused.
+        answer["details"] = {
+            **_details(request, done),
+            "prefill": [],
+            "tokens": [_token(event) for event in tokens],
+        }
+    return [answer]
 
 
-def generation_chunk(
-    index: int,
-    token_id: int,
-    text: str,
-    *,
-    generated_text: str | None = None,
-    details: dict[str, Any] | None = None,
+def generation_chunk(index: int, event: TokenEvent) -> dict[str, Any]:
+    """Build one server-sent chunk of a streamed generation; `index` counts from 1."""
+    return {"index": index, "token": _token(event), "generated_text": None, "details": None}
+
+
+def last_generation_chunk(
+    index: int, event: TokenEvent, request: GenerateRequest, text: str, done: DoneEvent
 ) -> dict[str, Any]:
-    """Build one server-sent chunk of a streamed generation; the last carries the whole text and the details."""
-    token = {"id": token_id, "text": text, "logprob": 0.0, "special": False}
-    return {"index": index, "token": token, "generated_text": generated_text, "details": details}
+    """Build the last chunk, which carries the whole text too, and the details where they were asked for."""
+    details = {**_details(request, done), "input_length": done.usage.prompt_tokens} if request.details else None
+    chunk = generation_chunk(index, event)
+    return {**chunk, "generated_text": _whole_text(request, text), "details": details}
+
+
+def _whole_text(request: GenerateRequest, text: str) -> str:
+    return (request.prompt or "") + text if request.return_full_text else text
+
+
+def _token(event: TokenEvent) -> dict[str, Any]:
+    return {"id": event.token_id, "text": event.text, "logprob": event.logprob, "special": event.is_special}
+
+
+def _details(request: GenerateRequest, done: DoneEvent) -> dict[str, Any]:
+    return {
+        "finish_reason": _FINISH_REASONS.get(done.finish_reason, "eos_token"),
+        "generated_tokens": done.usage.completion_tokens,
+        "seed": request.seed,
+    }

@@ -207,6 +207,12 @@ def _envelope(request_id: str, kind: str, prefix: str, model: str, created: int 
     }
 
 
+def _choice(finish_reason: str | None, **content: Any) -> dict[str, Any]:
+    # An end token and a stop string are one reason here.
+    reason = "stop" if finish_reason == "stop_sequence" else finish_reason
+    return {"index": 0, **content, "logprobs": None, "finish_reason": reason}
+
+
 def chat_response(
     request_id: str, model: str, text: str, finish_reason: str, usage: Usage, created: int | None = None
 ) -> dict[str, Any]:
@@ -214,7 +220,7 @@ def chat_response(
     message = {"role": "assistant", "content": text, "refusal": None}
     return {
         **_envelope(request_id, "chat.completion", "chatcmpl", model, created),
-        "choices": [{"index": 0, "message": message, "logprobs": None, "finish_reason": finish_reason}],
+        "choices": [_choice(finish_reason, message=message)],
         "usage": usage_body(usage),
     }
 
@@ -236,7 +242,7 @@ def chat_chunk(
         delta["content"] = text
     return {
         **_envelope(request_id, "chat.completion.chunk", "chatcmpl", model, created),
-        "choices": [{"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish_reason}],
+        "choices": [_choice(finish_reason, delta=delta)],
     }
 
 
@@ -246,7 +252,7 @@ def completion_response(
     """Build the whole answer of a completion call."""
     return {
         **_envelope(request_id, "text_completion", "cmpl", model, created),
-        "choices": [{"index": 0, "text": text, "logprobs": None, "finish_reason": finish_reason}],
+        "choices": [_choice(finish_reason, text=text)],
         "usage": usage_body(usage),
     }
 
@@ -257,7 +263,7 @@ def completion_chunk(
     """Build one streamed chunk of a completion call."""
     return {
         **_envelope(request_id, "text_completion", "cmpl", model, created),
-        "choices": [{"index": 0, "text": text, "logprobs": None, "finish_reason": finish_reason}],
+        "choices": [_choice(finish_reason, text=text)],
     }
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from inference.protocol import limits
-from inference.protocol.errors import InvalidInput
+from inference.protocol.errors import InvalidInput, UnsupportedField
 
 
 def check_text(param: str, value: Any, *, allow_empty: bool = False) -> str:
@@ -57,7 +57,10 @@ def check_integer(param: str, value: Any, low: int, high: int) -> int:
 
 @dataclass(frozen=True, slots=True)
 class GenerateRequest:
-    """Continue `prompt`, or answer `messages`; exactly one is set. Temperature 0 is greedy."""
+    """Continue `prompt`, or answer `messages`; exactly one is set. Temperature 0 is greedy.
+
+    `stream`, `return_full_text` and `details` say what the answer looks like; tokens are the same with and without.
+    """
 
     kind: ClassVar[str] = "generate"
     prompt: str | None = None
@@ -73,6 +76,7 @@ class GenerateRequest:
     repetition_penalty: float = 1.0
     stream: bool = False
     return_full_text: bool = False
+    details: bool = False
 
     def __post_init__(self) -> None:
         if (self.prompt is None) == (self.messages is None):
@@ -116,7 +120,12 @@ def _check_stop(stop: tuple[str, ...]) -> None:
 
 @dataclass(frozen=True, slots=True)
 class EmbedRequest:
-    """Embed texts; `normalize` None keeps the model's own choice, `pooled` False returns one vector per token."""
+    """Embed texts, one vector each, of the model's own width: `dimensions` may only confirm it.
+
+    `normalize` true scales the vectors to length 1; None and false keep the model's own choice. A text longer than
+    the model reads is cut on the `truncation_direction` side, or refused where `truncate` is false. `prompt_name` is
+    one of the prompts in the repo's sentence-transformers configuration.
+    """
 
     kind: ClassVar[str] = "embed"
     texts: tuple[str, ...]
@@ -210,7 +219,7 @@ def request_from_wire(wire: Any) -> Request:
     values = {name: value for name, value in wire.items() if name != "kind"}
     for name in values:
         if name not in known:
-            raise UnsupportedWireField(name)
+            raise UnsupportedField(name, "is not known here")
     for name in _TUPLES:
         if isinstance(values.get(name), list):
             values[name] = tuple(values[name])
@@ -219,10 +228,3 @@ def request_from_wire(wire: Any) -> Request:
     except TypeError as error:
         raise InvalidInput("kind", "The request lacks a field.") from error
     return request
-
-
-class UnsupportedWireField(InvalidInput):
-    """A sender of another version named a field that this one does not know."""
-
-    def __init__(self, name: str) -> None:
-        super().__init__(name, f"The field '{name}' is not known.", code="unsupported_field")

@@ -6,6 +6,7 @@ A bootstep of the Celery worker starts and stops it (``inference.workers.bootste
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from collections.abc import Callable
@@ -29,6 +30,10 @@ log = structlog.get_logger(__name__)
 _POP_TIMEOUT_S: Final = 1
 # Calls inside the host at once; more wait in Redis, where another worker may take them.
 _IN_FLIGHT_LIMIT: Final = 64
+_REFUSALS: Final = {
+    "no_longer_available": "The model is no longer available to you.",
+    "model_failed_repeatedly": "This model failed repeatedly and rests for a day.",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +77,7 @@ class Consumer:
         self._pool = pool
         self._may_run = may_run
         self._in_flight: set[str] = set()
+        self._turn = 0
         self._changed = threading.Condition()
         self._stopping = threading.Event()
         self._threads = [
@@ -108,22 +114,39 @@ class Consumer:
                 self._stopping.wait(0.5)
                 continue
             if popped is not None:
-                self._take(popped[1])
+                self._take_safely(popped[1])
+
+    def _take_safely(self, packed: bytes) -> None:
+        """Whatever one message brings about, the loop goes on to the next."""
+        try:
+            self._take(packed)
+        except Exception:
+            log.exception("inference_message_failed", size=len(packed))
 
     def _queues(self) -> list[str]:
-        return [*(keys.model_queue(model) for model in self._host.held_models()), keys.pool_queue(self._pool)]
+        """In the order in which they are asked, which turns with every call: a busy model must not starve others."""
+        queues = [*(keys.model_queue(model) for model in self._host.held_models()), keys.pool_queue(self._pool)]
+        self._turn = (self._turn + 1) % len(queues)
+        return queues[self._turn :] + queues[: self._turn]
 
     def _take(self, packed: bytes) -> None:
         try:
             call = QueuedCall(**msgpack.unpackb(packed))
         except (ValueError, TypeError, msgpack.UnpackException):
-            log.error("inference_message_undecodable", size=len(packed))  # T171: noted, and the worker goes on
+            self._note_undecodable(packed)
             return
-        refusal = self._refusal(call)
+        try:
+            refusal = self._refusal(call)
+        except Exception:
+            # The database or the broker is away: the caller is told to try again, the worker takes the next call.
+            log.exception("inference_call_not_checked", request_id=call.request_id)
+            refusal = ErrorEvent(call.request_id, "no_capacity", "The call could not be checked. Try again.", True, 1)
         if refusal is not None:
             self._publisher.publish(call.gateway, refusal)
             return
         with self._changed:
+            if call.request_id in self._in_flight:
+                return  # delivered twice (T167)
             self._in_flight.add(call.request_id)
         self._publisher.publish(call.gateway, StateEvent(call.request_id, "queued"))
         try:
@@ -131,6 +154,18 @@ class Consumer:
         except Exception:
             log.exception("inference_start_failed", request_id=call.request_id)
             self._forward(call, ErrorEvent(call.request_id, "internal", "The call could not be started.", True))
+            return
+        # A cancel that came between the check and the start found nothing to stop.
+        if self._redis.exists(keys.cancelled(call.request_id)):
+            self._host.cancel(call.request_id)
+
+    def _note_undecodable(self, packed: bytes) -> None:
+        """Leave a note for the operator (time and size; the bytes may be somebody's words) and go on (T171)."""
+        log.error("inference_message_undecodable", size=len(packed))
+        with self._redis.pipeline(transaction=False) as pipe:
+            pipe.lpush(keys.DEAD_LETTERS, json.dumps({"at": time.time(), "size_bytes": len(packed)}))
+            pipe.ltrim(keys.DEAD_LETTERS, 0, keys.DEAD_LETTERS_KEPT - 1)
+            pipe.execute()
 
     def _refusal(self, call: QueuedCall) -> ErrorEvent | None:
         if time.time() > call.deadline:
@@ -139,7 +174,7 @@ class Consumer:
             return ErrorEvent(call.request_id, "cancelled", "The call was cancelled.")
         code = self._may_run(call)
         if code:
-            return ErrorEvent(call.request_id, code, "The model is no longer available to you.")
+            return ErrorEvent(call.request_id, code, _REFUSALS.get(code, "The model cannot be called."))
         return None
 
     def _forward(self, call: QueuedCall, event: Event) -> None:

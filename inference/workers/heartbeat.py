@@ -26,6 +26,7 @@ class Heartbeat:
         self._redis = redis
         self._worker = worker
         self._describe = describe
+        self._held: set[str] = set()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="inference-heartbeat", daemon=True)
 
@@ -50,20 +51,25 @@ class Heartbeat:
                 self.beat()
             except RedisError as error:
                 log.warning("inference_heartbeat_failed", error=type(error).__name__)
+            except Exception:
+                # A worker that cannot describe itself for a moment is not dead.
+                log.exception("inference_heartbeat_failed")
             if self._stopping.wait(keys.HEARTBEAT_INTERVAL_S):
                 return
 
     def beat(self) -> None:
         now = time.time()
         beat = {"name": self._worker, "at": now, **self._describe()}
+        held = {model for model, state in beat.get("models", {}).items() if state["state"] in {"loading", "ready"}}
         with self._redis.pipeline(transaction=False) as pipe:
             pipe.set(keys.worker(self._worker), json.dumps(beat), ex=keys.HEARTBEAT_TTL_S)
             pipe.sadd(keys.WORKERS, self._worker)
-            for model, state in beat.get("models", {}).items():
-                if state["state"] not in {"loading", "ready"}:
-                    continue
+            for model in self._held - held:
+                pipe.zrem(keys.holders(model), self._worker)  # no call may wait for a model that was unloaded
+            for model in held:
                 holders = keys.holders(model)
                 pipe.zadd(holders, {self._worker: now})
                 pipe.zremrangebyscore(holders, "-inf", now - 60)
                 pipe.expire(holders, 120)
             pipe.execute()
+        self._held = held

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Final
@@ -35,6 +36,7 @@ log = structlog.get_logger(__name__)
 
 _MAX_MODELS: Final = 16
 _DRAIN_S: Final = 15
+_SAME_CRASH_S: Final = 0.5  # a new runner takes longer than this to load and die
 
 
 class HostAdapter:
@@ -44,17 +46,21 @@ class HostAdapter:
         self._host = host
         self._snapshots = snapshots
         self._handles: dict[str, str] = {}  # our request id → the host's
+        self._crashed_at: dict[str, float] = {}  # model key → monotonic seconds
         self._lock = threading.Lock()
 
     def held_models(self) -> list[str]:
         return [key for key, state in self._host.states().items() if state.name in {"loading", "ready"}]
 
     def start(self, call: QueuedCall, on_event: Callable[[Event], None]) -> None:
+        ended = threading.Event()
+
         def forward(event: Event) -> None:
             if isinstance(event, DoneEvent | ErrorEvent):
                 with self._lock:
+                    ended.set()
                     self._handles.pop(call.request_id, None)
-                _remember(call, event)
+                self._remember(call, event)
             on_event(replace(event, request_id=call.request_id))
 
         handle = self._host.submit(
@@ -65,7 +71,8 @@ class HostAdapter:
             deadline_s=settings.HUB_INFERENCE_TIMEOUT_SECONDS,
         )
         with self._lock:
-            self._handles[call.request_id] = handle.request_id
+            if not ended.is_set():  # a refused call ends before its handle is known here
+                self._handles[call.request_id] = handle.request_id
 
     def cancel(self, request_id: str) -> None:
         with self._lock:
@@ -78,18 +85,26 @@ class HostAdapter:
         path = self._snapshots.ensure(SnapshotRequest(call.repo_pk, call.repo_id, call.commit_oid))
         return SnapshotInfo(path=str(path), pipeline_tag=call.pipeline_tag)
 
-
-def _remember(call: QueuedCall, event: DoneEvent | ErrorEvent) -> None:
-    """Note answers and crashes of this commit; a database that is away must not cost the caller the answer."""
-    try:
-        close_old_connections()
-        if isinstance(event, DoneEvent):
-            if event.timings.load_ms:
+    def _remember(self, call: QueuedCall, event: DoneEvent | ErrorEvent) -> None:
+        """Note answers and crashes of this commit; a database that is away must not cost the caller the answer."""
+        try:
+            if isinstance(event, DoneEvent) and event.timings.load_ms:
+                close_old_connections()
                 health.note_answer(call.repo_pk, call.commit_oid, event.timings.load_ms)
-        elif event.code == "runner_died":
-            health.note_crash(call.repo_pk, call.commit_oid, event.message)
-    except Exception:
-        log.exception("model_health_not_noted", repo=call.repo_pk)
+            elif isinstance(event, ErrorEvent) and event.code == "runner_died" and self._is_new_crash(call.model_key):
+                close_old_connections()
+                health.note_crash(call.repo_pk, call.commit_oid, event.message)
+        except Exception:
+            log.exception("model_health_not_noted", repo=call.repo_pk)
+
+    def _is_new_crash(self, model_key: str) -> bool:
+        """One death of a runner ends all of its calls at the same moment, and is one crash (T170)."""
+        now = time.monotonic()
+        with self._lock:
+            is_new = now - self._crashed_at.get(model_key, -_SAME_CRASH_S) >= _SAME_CRASH_S
+            if is_new:
+                self._crashed_at[model_key] = now
+        return is_new
 
 
 def may_run(call: QueuedCall) -> str:

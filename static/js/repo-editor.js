@@ -1,4 +1,4 @@
-// Editors of files and cards: warns before unsaved text is left, the card's preview follows.
+// Editors of files and cards: warns before unsaved text is left, the card's preview and fields follow.
 const TYPING_PAUSE_MS = 700;
 
 function guard(form) {
@@ -27,8 +27,21 @@ function followTyping(button) {
   if (area.value.trim()) addEventListener("load", () => button.click(), { once: true });
 }
 
+// A licence outside the list needs a name and a link; for the others the two fields are noise.
+function otherLicense(form) {
+  const { license } = form.elements;
+  if (!license) return;
+  const fields = ["license_name", "license_link"].map((name) => form.elements[name].closest(".field"));
+  const show = () => {
+    for (const field of fields) field.hidden = license.value !== "other";
+  };
+  license.addEventListener("change", show);
+  show();
+}
+
 for (const form of document.querySelectorAll("form[data-leave-guard]")) {
   guard(form);
+  otherLicense(form);
   for (const area of form.querySelectorAll("textarea")) submitByKey(area);
 }
 for (const button of document.querySelectorAll("[data-live-preview]")) followTyping(button);

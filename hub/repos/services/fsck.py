@@ -118,17 +118,16 @@ def _check_last_commits(repo: Repo, deep: bool, repair: bool) -> Iterator[Findin
 
 def _check_pointers(repo: Repo) -> Iterator[Finding]:
     """Large files at the head that the repo may not serve."""
-    if not repo.head_oid:
-        return
     try:
-        entries = [entry for entry in walk_files(at_revision(repo, repo.head_oid)) if entry.lfs is not None]
+        snapshot = at_revision(repo)
+        entries = [entry for entry in walk_files(snapshot) if entry.lfs is not None]
     except HubError as error:
         yield Finding("head_unreadable", str(repo), error.message)
         return
     linked = set(RepoObject.objects.filter(repo=repo).values_list("sha256", flat=True))
     for entry in entries:
         if entry.lfs is not None and entry.lfs.sha256 not in linked:
-            yield Finding("pointer_unlinked", str(repo), f"{entry.path} at {repo.head_oid} names {entry.lfs.sha256}")
+            yield Finding("pointer_unlinked", str(repo), f"{entry.path} at {snapshot.oid} names {entry.lfs.sha256}")
 
 
 def _check_links(repo: Repo) -> Iterator[Finding]:

@@ -118,7 +118,7 @@ def _follow_last_commits(repo: Repo, git: pygit2.Repository, change: RefChange) 
     if not change.new_oid:
         rows.delete()
         return
-    is_forward = bool(change.old_oid) and objects.merge_base(git, change.old_oid, change.new_oid) == change.old_oid
+    is_forward = _leads_to(git, change.old_oid, change.new_oid)
     if not is_forward:
         rows.delete()
         if _copy_from_twin(repo, change):
@@ -127,6 +127,16 @@ def _follow_last_commits(repo: Repo, git: pygit2.Repository, change: RefChange) 
     if is_forward:
         _delete_paths(repo, change.ref, found.deleted_paths)
     _store_paths(repo, git, change.ref, found.by_path)
+
+
+def _leads_to(git: pygit2.Repository, old_oid: str, new_oid: str) -> bool:
+    """True if the branch only went forward. A commit that was rewritten away may be pruned already."""
+    if not old_oid:
+        return False
+    try:
+        return objects.merge_base(git, old_oid, new_oid) == old_oid
+    except pygit2.GitError:
+        return False
 
 
 def rebuild_last_commits(repo: Repo, ref: str, oid: str) -> None:

@@ -181,8 +181,28 @@ def _tags(index: RepoIndex, repo_type: RepoType) -> list[Tag]:
     for tag in index.tags:
         if tag in shown or tag in _HIDDEN_TAGS or tag.startswith(("license:", "language:", "base_model:")):
             continue
-        tags.append(Tag(tag, list_href(repo_type, tags=tag)))
+        tags.append(_plain_tag(tag, repo_type))
     return tags[:_MAX_TAGS]
+
+
+def _plain_tag(tag: str, repo_type: RepoType) -> Tag:
+    """``format:csv`` reads "Format csv"; the link keeps the tag as the Hub writes it."""
+    kind, separator, value = tag.partition(":")
+    words = {
+        "task_categories": _("Task"),
+        "task_ids": _("Task"),
+        "size_categories": _("Rows"),
+        "format": _("Format"),
+        "modality": _("Kind"),
+        "dataset": _("Dataset"),
+        "arxiv": "arXiv",
+        "doi": "DOI",
+    }
+    href = list_href(repo_type, tags=tag)
+    if not separator or kind not in words:
+        return Tag(tag, href)
+    label = str(pipeline_label(value)) if kind == "task_categories" else value
+    return Tag(label, href, key=words[kind])
 
 
 def _typed_tags(index: RepoIndex, repo_type: RepoType) -> Iterable[Tag]:
@@ -228,9 +248,9 @@ def _facts(repo: Repo, index: RepoIndex) -> Iterable[Fact]:
 
 
 def _dtypes(by_dtype: dict[str, int]) -> str:
-    """The dtypes by their share, the largest first: ``F32``, or ``BF16 92 %, F32 8 %``."""
+    """The dtypes by their share, the largest first: ``F32``, or ``BF16 92 %, F32 8 %``; index buffers are no weights."""
     total = sum(by_dtype.values())
-    ordered = sorted(by_dtype.items(), key=lambda item: -item[1])
+    ordered = sorted(((dtype, n) for dtype, n in by_dtype.items() if 200 * n >= total), key=lambda item: -item[1])
     if len(ordered) == 1:
         return ordered[0][0]
     return ", ".join(f"{dtype} {100 * count / total:.0f}\u202f%" for dtype, count in ordered[:3] if total)

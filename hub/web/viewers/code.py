@@ -16,7 +16,7 @@ from hub.core.markdown import render_markdown
 
 #: The renderer leaves longer blocks plain; asking it would cost a round trip for nothing.
 MAX_COLOURED_CHARS: Final = 50_000
-MAX_LINES: Final = 10_000
+MAX_LINES: Final = 5_000
 _CODE: Final = re.compile(r"<pre[^>]*><code[^>]*>(.*)</code></pre>", re.DOTALL)
 _SPAN: Final = re.compile(r"<span[^>]*>|</span>")
 _FENCE: Final = re.compile(r"^ *(`{3,})", re.MULTILINE)

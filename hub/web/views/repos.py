@@ -20,6 +20,7 @@ from hub.accounts.models import Namespace
 from hub.accounts.permissions import roles_of
 from hub.core.errors import BadRequest, Conflict, PermissionDenied, RateLimited, RepoDisabled, RevisionNotFound
 from hub.core.ids import RepoType
+from hub.core.markdown import RenderedMarkdown
 from hub.core.taxonomy import LICENSES
 from hub.repos.cards import CARD_PATH, MAX_CARD_BYTES, Card, card_template, read_card, render_card
 from hub.repos.content import Snapshot, at_revision, list_tree, read_text
@@ -52,7 +53,9 @@ def repo_page(request: HttpRequest, repo_type: RepoType, namespace: str, name: s
     except RepoDisabled:
         return _disabled(request, repo_type, namespace, name)
     index = index_of(repo)
-    playground = playground_for(request.viewer, repo)
+    card = _card_context(repo)
+    # What has no files is not "unavailable": it says how to get files instead.
+    playground = None if card.get("is_empty") else playground_for(request.viewer, repo)
     live = playground.state if playground else None
     context = {
         "repo": repo,
@@ -62,7 +65,7 @@ def repo_page(request: HttpRequest, repo_type: RepoType, namespace: str, name: s
         "can_read_files": _can_read_files(request.viewer, repo),
         "card_edit_href": repo_url(repo, "card_edit"),
         "readme_edit_href": repo.urls.edit(repo.default_branch, CARD_PATH),
-        **_card_context(repo),
+        **card,
         **_aside_context(repo, index, live),
     }
     return render(request, "repos/repo.html", context)
@@ -84,9 +87,9 @@ def _card_context(repo: Repo) -> dict[str, Any]:
     return context
 
 
-def _toc(rendered: Any) -> list[dict[str, Any]]:
-    items = [{"id": item["id"], "label": item["text"], "level": item["level"] + 1} for item in rendered.toc]
-    return items if len(items) > 2 else []
+def _toc(rendered: RenderedMarkdown) -> list[dict[str, object]]:
+    """A contents list is of use from the third heading on."""
+    return rendered.toc if len(rendered.toc) > 2 else []
 
 
 def _has_content(snapshot: Snapshot) -> bool:

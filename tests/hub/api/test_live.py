@@ -222,16 +222,21 @@ def test_upload_draft_by_its_routes(live_hub: LiveHub, alice: HfApi, repo_id: st
     ]
     files = _call(live_hub, "PUT", f"{root}/{draft['id']}/files", {"files": wanted})["files"]
     assert [file["uploadMode"] for file in files] == ["lfs", "regular"]
-    begun = _call(live_hub, "POST", f"{root}/{draft['id']}/files/{files[0]['id']}/begin")
-    part = begun["partSize"]
-    _put(live_hub, begun["parts"][0]["url"], large[:part])
-    resumed = _call(live_hub, "POST", f"{root}/{draft['id']}/files/{files[0]['id']}/begin")
+    ids = [file["id"] for file in files]
+
+    def begin() -> list[dict]:
+        return _call(live_hub, "POST", f"{root}/{draft['id']}/begin", {"files": ids})["files"]
+
+    begun = begin()
+    part = begun[0]["partSize"]
+    _put(live_hub, begun[0]["parts"][0]["url"], large[:part])
+    resumed = begin()[0]
     assert resumed["storedParts"] == [1]
     assert [row["number"] for row in resumed["parts"]] == [2]
     _put(live_hub, resumed["parts"][0]["url"], large[part:])
-    _put(live_hub, _call(live_hub, "POST", f"{root}/{draft['id']}/files/{files[1]['id']}/begin")["url"], small)
-    for file in files:
-        assert _call(live_hub, "POST", f"{root}/{draft['id']}/files/{file['id']}/complete")["isStored"]
+    _put(live_hub, begun[1]["url"], small)
+    stored = _call(live_hub, "POST", f"{root}/{draft['id']}/complete", {"files": ids})["files"]
+    assert [file["isStored"] for file in stored] == [True, True]
     card = {"path": "README.md", "content": "---\nlicense: mit\n---\n# Hello\n"}
     done = _call(live_hub, "POST", f"{root}/{draft['id']}/commit", {"message": "By hand", "files": [card]})
     assert alice.model_info(repo_id).sha == done["commitOid"]

@@ -31,7 +31,12 @@ def _draft(repo: Repo) -> UploadDraft:
 def test_server_decides_mode_and_says_what_is_here() -> None:
     repo = make_repo()
     commit_large_file(repo, repo.created_by, "old.bin", b"\1" * 100)
-    wanted = [_wanted("a.txt", b"text"), _wanted("new.bin", b"\2" * 99), _wanted("old.bin", b"\1" * 100), _wanted("e", b"")]
+    wanted = [
+        _wanted("a.txt", b"text"),
+        _wanted("new.bin", b"\2" * 99),
+        _wanted("old.bin", b"\1" * 100),
+        _wanted("e", b""),
+    ]
     files = uploads.register_files(_draft(repo), wanted)
     assert [(file.path, file.is_large, file.is_stored) for file in files] == [
         ("a.txt", False, False),
