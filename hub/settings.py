@@ -331,6 +331,7 @@ HUB_MIN_FREE_BYTES = env.text(
 )
 HUB_RATE_API = env.integer("HUB_RATE_API", 1000, help="API requests per user and 5 minutes; half for strangers.")
 HUB_RATE_RESOLVE = env.integer("HUB_RATE_RESOLVE", 5000, help="File requests per user and 5 minutes.")
+HUB_RATE_REPO_CREATION = env.integer("HUB_RATE_REPO_CREATION", 600, help="New repositories per user and hour.")
 HUB_RATE_PAGES = env.integer("HUB_RATE_PAGES", 1000, help="Pages per user or address and 5 minutes.")
 
 # --- inference -------------------------------------------------------------------------------------------------------

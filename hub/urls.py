@@ -4,7 +4,6 @@ from django.contrib import admin
 from django.urls import include, path
 
 urlpatterns = [
-    path("", include("hub.api.urls_accounts")),
     path("", include("hub.api.urls")),
     path("", include("inference.urls")),
     path("accounts/", include("allauth.urls")),
@@ -13,7 +12,7 @@ urlpatterns = [
     path("", include("hub.web.urls")),
 ]
 
-handler400 = "hub.web.errors.bad_request"
-handler403 = "hub.web.errors.permission_denied"
-handler404 = "hub.web.errors.page_not_found"
-handler500 = "hub.web.errors.server_error"
+handler400 = "hub.surface.bad_request"
+handler403 = "hub.surface.permission_denied"
+handler404 = "hub.surface.page_not_found"
+handler500 = "hub.surface.server_error"

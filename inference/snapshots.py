@@ -72,9 +72,11 @@ class SnapshotCache:
         # Slow import, and only workers need it.
         from huggingface_hub import snapshot_download  # noqa: PLC0415 -- slow import
         from huggingface_hub.errors import HfHubHTTPError  # noqa: PLC0415 -- slow import
+        from huggingface_hub.utils import disable_progress_bars  # noqa: PLC0415 -- slow import
 
         from hub.accounts.auth import ServiceGrant, sign_service_token  # noqa: PLC0415 -- needs configured settings
 
+        disable_progress_bars()  # nobody watches a worker's log as it is drawn
         self.evict(self._limit_bytes)
         staging = target.with_name(f".{target.name}.{os.getpid()}")
         shutil.rmtree(staging, ignore_errors=True)

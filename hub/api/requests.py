@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, TypeGuard
 from urllib.parse import parse_qs
 
 from django.http import HttpRequest
@@ -14,6 +14,7 @@ from hub.core.errors import BadRequest, PayloadTooLarge, Unprocessable
 
 MAX_JSON_BYTES: Final = 2 * 1024 * 1024
 MAX_DEPTH: Final = 64
+MAX_INTEGER: Final = 2**63 - 1
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 _TRUE: Final = frozenset({"true", "1", "yes", "on"})
 _FALSE: Final = frozenset({"false", "0", "no", "off", ""})
@@ -54,6 +55,11 @@ def _check(value: Any, depth: int) -> None:
     elif isinstance(value, list):
         for item in value:
             _check(item, depth - 1)
+
+
+def is_whole(value: object) -> TypeGuard[int]:
+    """Whether this is a number that a column can hold: databases refuse longer ones with an error of their own."""
+    return isinstance(value, int) and not isinstance(value, bool) and -MAX_INTEGER <= value <= MAX_INTEGER
 
 
 class Fields:
@@ -100,7 +106,7 @@ class Fields:
 
     def integer(self, name: str) -> int:
         value = self._values.get(name)
-        if not isinstance(value, int) or isinstance(value, bool):
+        if not is_whole(value):
             raise BadRequest(f"{name} must be a whole number.", param=name)
         return value
 

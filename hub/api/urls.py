@@ -6,6 +6,7 @@ from typing import Any
 
 from django.urls import URLPattern, URLResolver, path
 
+from hub.api import urls_accounts
 from hub.api.routing import View, api
 from hub.api.views import commit, info, lfs, likes, listing, metadata, refs, repos, resolve, tree, uploads
 from hub.core.ids import RepoType
@@ -75,6 +76,7 @@ def _routes_of(repo_type: RepoType) -> list[URLPattern]:
 
 
 urlpatterns: list[URLPattern | URLResolver] = [
+    *urls_accounts.urlpatterns,
     path("api/repos/create", api(POST=repos.create)),
     path("api/repos/delete", api(DELETE=repos.delete)),
     path("api/repos/move", api(POST=repos.move)),

@@ -41,7 +41,7 @@ _SECRET_TEXT: Final = (
 )
 #: Libraries whose "info" is our "debug"; scheduled tasks alone would write four lines a minute.
 _CHATTY: Final = (
-    *("httpx", "httpcore", "urllib3", "asyncio", "kombu", "PIL", "filelock"),
+    *("httpx", "httpx2", "httpcore", "urllib3", "asyncio", "kombu", "PIL", "filelock"),
     *("celery.apps.worker", "celery.beat", "celery.worker.strategy", "celery.worker.consumer.connection"),
     "celery.worker.consumer.consumer",
     "celery.app.trace",

@@ -99,12 +99,12 @@ def find_repo(viewer: Viewer, repo_type: RepoType, namespace: str, name: str) ->
         )
         .first()
     )
-    if repo is None:
-        _raise_if_moved(viewer, repo_type, namespace, name)
-        raise RepoNotFound
-    if not can_read(viewer, repo):
-        raise RepoNotFound
-    return repo
+    if repo is not None and can_read(viewer, repo):
+        return repo
+    # Hidden repos ask this in vain, for their answer must take as long as that for missing ones (T29).
+    roles_of(viewer)
+    _raise_if_moved(viewer, repo_type, namespace, name)
+    raise RepoNotFound
 
 
 def _raise_if_moved(viewer: Viewer, repo_type: RepoType, namespace: str, name: str) -> None:
@@ -196,8 +196,8 @@ def _require(viewer: Viewer, repo: Repo, *, has_role: bool) -> None:
         raise AuthenticationRequired
     if not has_role:
         raise PermissionDenied(
-            f"You do not have the rights to write to {repo.repo_id}. To propose a change, open a pull request "
-            "by passing `create_pr=1` as a query parameter."
+            f"You do not have the rights to write to {repo.repo_id}. Ask its owner for the write role, or copy it to "
+            "a namespace of your own; this hub has no pull requests yet."
         )
     if not _token_allows(viewer, Action.REPO_WRITE, repo):
         raise InsufficientScope

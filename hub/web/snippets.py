@@ -28,11 +28,11 @@ _PIPELINE_INPUTS: Final = {
     "summarization": '"A long text that should be shorter."',
     "translation": '"How are you?"',
     "zero-shot-classification": '"The ball crossed the line.", candidate_labels=["sport", "politics"]',
-    "image-classification": '"photo.jpg"  # a path or a URL',
-    "object-detection": '"photo.jpg"  # a path or a URL',
-    "image-segmentation": '"photo.jpg"  # a path or a URL',
-    "automatic-speech-recognition": '"speech.wav"  # a path',
-    "audio-classification": '"sound.wav"  # a path',
+    "image-classification": '"photo.jpg"',
+    "object-detection": '"photo.jpg"',
+    "image-segmentation": '"photo.jpg"',
+    "automatic-speech-recognition": '"speech.wav"',
+    "audio-classification": '"sound.wav"',
 }
 
 

@@ -62,6 +62,7 @@ urlpatterns = [
     *urls_catalog.urlpatterns,
     *urls_upload.urlpatterns,
     *urls_accounts.urlpatterns,
+    *urls_upload.urlpatterns,
 ]
 # Longer prefixes first; the names of the types are reserved, so no namespace is hidden by them.
 for _repo_type in (RepoType.DATASET, RepoType.SPACE, RepoType.MODEL):

@@ -11,6 +11,8 @@ from inference.protocol.requests import Request
 
 Item = TypeVar("Item")
 
+_LINGER_S = 0.002
+
 
 @dataclass(slots=True)
 class Job(Generic[Item]):
@@ -31,10 +33,10 @@ class MicroBatcher(Generic[Item]):
     """
 
     max_items = 64
-    linger_s = 0.002  # callers answered together ask again together: wait that long for the others
 
     def __init__(self) -> None:
         self._waiting: deque[Job[Item]] = deque()
+        self._last_jobs = 0
 
     def prepare(self, request: Request) -> tuple[list[Item], list[int], int]:
         """Return items, their lengths and the tokens they hold together. Raises: InvalidInput."""
@@ -61,9 +63,18 @@ class MicroBatcher(Generic[Item]):
     def has_work(self) -> bool:
         return bool(self._waiting)
 
+    @property
+    def linger_s(self) -> float:
+        """Return how long one more request is worth waiting for.
+
+        Callers answered together ask again together: until as many are back as were answered, the next one is near.
+        """
+        return _LINGER_S if len(self._waiting) < self._last_jobs else 0.0
+
     def step(self) -> list[Event]:
         """Run what waits, at most `max_items` (or one request that alone holds more)."""
         jobs = self._take()
+        self._last_jobs = len(jobs)
         order = sorted(
             ((length, job, index) for job in jobs for index, length in enumerate(job.lengths)),
             key=lambda entry: entry[0],

@@ -114,10 +114,7 @@ def find_target(viewer: Viewer, repo_id: str, pipeline_tag: str = "") -> tuple[T
     """
     standing = metering.check_rate(viewer)
     name, _, revision = repo_id.partition("@")
-    try:
-        repo = get_repo_for_inference(viewer, *split_repo_id(name))
-    except RepoMoved as moved:
-        repo = moved.repo
+    repo = _find_repo(viewer, name)
     serving = serving_of(repo, revision)
     if not serving.is_servable:
         raise UnsupportedModel(serving.reason)
@@ -129,6 +126,14 @@ def find_target(viewer: Viewer, repo_id: str, pipeline_tag: str = "") -> tuple[T
             f"{repo.repo_id} does not serve the task '{task[:60]}'; it serves: {', '.join(serving.tasks)}."
         )
     return Target(repo, serving.commit_oid, task), standing
+
+
+def _find_repo(viewer: Viewer, repo_id: str) -> Repo:
+    """The model under its present or a former name: the same rule is asked for both."""
+    try:
+        return get_repo_for_inference(viewer, *split_repo_id(repo_id))
+    except RepoMoved as moved:
+        return get_repo_for_inference(viewer, moved.repo.namespace.name, moved.repo.name)
 
 
 def list_models(viewer: Viewer) -> list[dict[str, Any]]:
@@ -148,10 +153,7 @@ def list_models(viewer: Viewer) -> list[dict[str, Any]]:
 
 def describe_model(viewer: Viewer, repo_id: str) -> dict[str, Any]:
     """Raises RepoNotFound and what ``find_target`` raises, without counting."""
-    try:
-        repo = get_repo_for_inference(viewer, *split_repo_id(repo_id))
-    except RepoMoved as moved:
-        repo = moved.repo
+    repo = _find_repo(viewer, repo_id)
     if not serving_of(repo).is_servable:
         raise RepoNotFound
     return {

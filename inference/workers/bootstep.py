@@ -6,6 +6,7 @@ warm shutdown       ─▶ Runtime.stop: no new calls, drain, goodbye, runners e
 
 from __future__ import annotations
 
+import secrets
 from typing import Any
 
 from celery import bootsteps
@@ -27,7 +28,9 @@ class InferenceStep(bootsteps.StartStopStep):
         # Slow import (redis, msgpack, sandbox probes), for inference workers alone.
         from inference.workers.runtime import Runtime  # noqa: PLC0415 -- slow import
 
-        self.runtime = Runtime(name=parent.hostname)
+        # One name per life: a worker that was killed and is back within a heartbeat's lease must not pass for the one
+        # that held the calls, or their callers would wait for it until the deadline.
+        self.runtime = Runtime(name=f"{parent.hostname}-{secrets.token_hex(4)}")
         self.runtime.start()
 
     def stop(self, parent: Any) -> None:

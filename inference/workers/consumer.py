@@ -92,6 +92,9 @@ class Consumer:
     def stop(self, drain_s: float = 20) -> None:
         """Take no more calls; wait for those in flight, at most ``drain_s`` seconds."""
         self._stopping.set()
+        # A call may be on its way out of the queue right now: it must be in flight before the drain is judged.
+        for thread in self._threads:
+            thread.join(_POP_TIMEOUT_S + 1)
         deadline = time.monotonic() + drain_s
         with self._changed:
             while self._in_flight and time.monotonic() < deadline:

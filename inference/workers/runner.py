@@ -9,6 +9,7 @@ from __future__ import annotations
 import queue
 import socket
 import threading
+import time
 from typing import Any
 
 from inference.engines.base import Engine, EngineSpec
@@ -18,6 +19,8 @@ from inference.protocol.events import ErrorEvent, Event, event_to_wire
 from inference.protocol.frames import FrameConnection, FrameError
 from inference.protocol.requests import request_from_wire
 from inference.workers.sandbox import missing_layers
+
+_MOST_LINGER_S = 0.01  # together, however many come one by one
 
 
 def serve(sock: socket.socket, *, layers: dict[str, bool], model_dir: str) -> None:
@@ -85,18 +88,24 @@ class _Loop:
         self._inbox.put(None)
 
     def _take_messages(self, *, block: bool) -> bool:
-        """Handle everything that has arrived; False when the host is gone or closed us."""
-        linger_s = 0.0
+        """Handle what has arrived or is expected in a moment; False when the host is gone or closed us."""
+        wait_s = None if block else 0.0
+        end = 0.0
         while True:
             try:
-                message = self._inbox.get(block=block or linger_s > 0, timeout=None if block else linger_s or None)
+                message = self._inbox.get(block=wait_s != 0.0, timeout=wait_s)
             except queue.Empty:
                 return True
             if message is None or message.get("type") == "close":
                 return False
             self._handle(message)
-            block = False
-            linger_s = getattr(self._engine, "linger_s", 0.0)
+            end = end or time.monotonic() + _MOST_LINGER_S
+            wait_s = max(0.0, min(self._linger_s, end - time.monotonic()))
+
+    @property
+    def _linger_s(self) -> float:
+        linger_s: float = getattr(self._engine, "linger_s", 0.0)
+        return linger_s
 
     def _handle(self, message: dict[str, Any]) -> None:
         match message.get("type"):

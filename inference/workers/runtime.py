@@ -27,6 +27,7 @@ from inference import health
 from inference.protocol.events import DoneEvent, ErrorEvent, Event
 from inference.snapshots import SnapshotCache, SnapshotRequest
 from inference.workers.consumer import Consumer, QueuedCall
+from inference.workers.floors import outdated_libraries
 from inference.workers.heartbeat import Heartbeat
 from inference.workers.model_host import ModelHost, SnapshotInfo
 from inference.workers.publisher import Publisher
@@ -133,6 +134,10 @@ class Runtime:
     def start(self) -> None:
         if not settings.HUB_INFERENCE_ENABLED:
             log.info("inference_disabled")
+            return
+        outdated = outdated_libraries()
+        if outdated:
+            log.error("inference_refused_outdated_libraries", needed=outdated)
             return
         redis = Redis.from_url(
             settings.REDIS_URL, socket_timeout=10, socket_connect_timeout=3, health_check_interval=30

@@ -80,7 +80,8 @@ def _bert_config(size: int):
     from transformers import BertConfig
 
     return BertConfig(vocab_size=size, hidden_size=32, num_hidden_layers=2, num_attention_heads=2, intermediate_size=64,
-                      max_position_embeddings=64, id2label={0: "bad", 1: "good", 2: "odd"}, label2id={"bad": 0, "good": 1, "odd": 2})  # fmt: skip
+                      max_position_embeddings=64, id2label={0: "bad", 1: "good", 2: "odd"},
+                      label2id={"bad": 0, "good": 1, "odd": 2})  # fmt: skip
 
 
 def build_bert(folder: Path, *, classifier: bool = False) -> Path:
@@ -143,11 +144,12 @@ def build_vit(folder: Path) -> Path:
             patch_size=8,
             id2label={0: "cat", 1: "dog"},
             label2id={"cat": 0, "dog": 1},
-        )  # fmt: skip
+        )
     ).save_pretrained(folder)
     _write(folder / "preprocessor_config.json", {
         "image_processor_type": "ViTImageProcessor", "size": {"height": 32, "width": 32}, "do_normalize": True,
-        "do_resize": True, "do_rescale": True, "rescale_factor": 1 / 255, "image_mean": [0.5] * 3, "image_std": [0.5] * 3,
+        "do_resize": True, "do_rescale": True, "rescale_factor": 1 / 255, "image_mean": [0.5] * 3,
+        "image_std": [0.5] * 3,
     })  # fmt: skip
     return opened(folder)
 

@@ -111,7 +111,7 @@ def settings(request: HttpRequest, repo_type: RepoType, namespace: str, name: st
     repo = get_repo_for_admin(viewer, repo_type, namespace, name)
     fields = Fields.of(request)
     gated = fields.raw("gated")
-    if gated is not None and (gated not in _GATES or (gated == 0 and gated is not False)):
+    if gated is not None and (not isinstance(gated, bool | str) or gated not in _GATES):
         raise BadRequest("gated must be false, auto or manual.", param="gated")
     repo = repos.update_repo_settings(
         viewer, repo, visibility=_visibility(fields), gated=None if gated is None else _GATES[gated]

@@ -26,7 +26,7 @@ from uuid import UUID
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
-from hub.api.requests import Fields
+from hub.api.requests import Fields, is_whole
 from hub.api.serializers.values import date_text
 from hub.api.views.common import json_response, viewer_of
 from hub.core.errors import BadRequest, HubError
@@ -138,7 +138,7 @@ def _each(file_id: int, act: Callable[[int], dict[str, Any]]) -> dict[str, Any]:
 
 def _file_ids(request: HttpRequest) -> list[int]:
     found = Fields.of(request).items("files", max_items=_MAX_BATCH)
-    if not all(isinstance(item, int) and not isinstance(item, bool) for item in found):
+    if not all(is_whole(item) for item in found):
         raise BadRequest("files must be a list of file ids.", param="files")
     return found
 

@@ -5,7 +5,6 @@ Source: hub-api §4 and §21.
 
 from __future__ import annotations
 
-import json
 from typing import Any, Final
 
 from django.conf import settings
@@ -22,6 +21,7 @@ from hub.accounts.queries import get_user, members_page, memberships_of
 from hub.accounts.services.organizations import change_role, remove_member
 from hub.accounts.services.tokens import MAX_REVOCATIONS, revoke_leaked
 from hub.api.account_queries import count_visible
+from hub.api.requests import parse_json
 from hub.core.errors import BadRequest, NamespaceNotFound, RateLimited
 from hub.core.ids import RepoType
 from hub.core.ratelimit import REVOCATIONS, hit
@@ -275,10 +275,7 @@ def revoke_credentials(request: HttpRequest) -> HttpResponse:
 
 
 def _json_object(request: HttpRequest) -> dict[str, Any]:
-    try:
-        body = json.loads(request.body)
-    except ValueError as error:
-        raise BadRequest("The body must be JSON.") from error
+    body = parse_json(request.body)
     if not isinstance(body, dict):
         raise BadRequest("The body must be a JSON object.")
     return body

@@ -43,7 +43,6 @@ from hub.storage.git.repository import create_repository, delete_repository, fsy
 log = structlog.get_logger("hub.repos")
 
 KEEP_DELETED: Final = timedelta(days=7)
-CREATED_REPOS: Final = Bucket("created-repos", 600, 3600)
 MAX_INITIAL_FILES: Final = 100
 MAX_DUPLICATED_FILES: Final = 25_000
 
@@ -79,11 +78,16 @@ def create_repo(
     """
     owner = get_namespace_for_create(viewer, namespace)
     validate_repo_name(name)
-    hit(CREATED_REPOS, f"user:{viewer.user_pk}")
+    _count_creation(viewer)
     if len(files) > MAX_INITIAL_FILES:
         raise PayloadTooLarge(f"A repository begins with at most {MAX_INITIAL_FILES} files; commit the others.")
     operations = _initial_operations(repo_type, name, license, files, sdk)
     return _create(viewer, owner, name, repo_type, visibility or default_visibility(owner), operations)
+
+
+def _count_creation(viewer: Viewer) -> None:
+    """Raises: RateLimited above ``HUB_RATE_REPO_CREATION``."""
+    hit(Bucket("created-repos", settings.HUB_RATE_REPO_CREATION, 3600), f"user:{viewer.user_pk}")
 
 
 def default_visibility(owner: Namespace) -> Visibility:
@@ -204,7 +208,7 @@ def duplicate(viewer: Viewer, source: Repo, *, namespace: str, name: str, visibi
     """
     owner = get_namespace_for_create(viewer, namespace)
     validate_repo_name(name)
-    hit(CREATED_REPOS, f"user:{viewer.user_pk}")
+    _count_creation(viewer)
     snapshot = at_revision(source)
     entries = list(walk_files(snapshot, budget=MAX_DUPLICATED_FILES))
     operations = [_copy_of(snapshot, entry) for entry in entries]

@@ -248,7 +248,7 @@ def _facts(repo: Repo, index: RepoIndex) -> Iterable[Fact]:
 
 
 def _dtypes(by_dtype: dict[str, int]) -> str:
-    """The dtypes by their share, the largest first: ``F32``, or ``BF16 92 %, F32 8 %``; index buffers are no weights."""
+    """The dtypes by their share, the largest first: ``BF16 92 %, F32 8 %``; what rounds to nothing is left out."""
     total = sum(by_dtype.values())
     ordered = sorted(((dtype, n) for dtype, n in by_dtype.items() if 200 * n >= total), key=lambda item: -item[1])
     if len(ordered) == 1:

@@ -72,10 +72,11 @@ class Playground {
     try {
       request = this.input.request();
     } catch {
-      // an unfinished form has no call to show
+      // an unfinished form has no call to show; the last one stays
     }
-    this.find("code-panel").hidden = request === null;
-    if (request) showCode(request);
+    if (!request) return;
+    showCode(request);
+    this.find("code-panel").hidden = false;
   }
 
   stop() {

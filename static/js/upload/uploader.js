@@ -107,7 +107,7 @@ export class Uploader extends EventTarget {
 
   load(draft) {
     this.draftId = draft.id;
-    for (const known of draft.files) {
+    for (const known of [...draft.files].sort((a, b) => (a.path < b.path ? -1 : 1))) {
       const item = new Item(known.path, known.size);
       item.id = known.id;
       item.sha256 = known.sha256;

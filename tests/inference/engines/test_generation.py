@@ -106,7 +106,27 @@ def test_stop_string_ends_and_is_not_shown(folder, engine):
     engine.submit("a", GenerateRequest(prompt="the quick", max_new_tokens=30, temperature=0.0, stop=(stop,)))
     events = _drain(engine)
     assert _text(events, "a") == whole[: whole.index(stop)]
-    assert _done(events, "a").finish_reason == "stop"
+    assert _done(events, "a").finish_reason == "stop_sequence"
+
+
+def test_every_token_is_told_with_its_log_probability(folder, engine):
+    """One event per token, and the number is the model's own: log-softmax of its logits, whoever else runs."""
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    model, tokenizer = AutoModelForCausalLM.from_pretrained(folder), AutoTokenizer.from_pretrained(folder)
+    engine.submit("other", GenerateRequest(prompt="pack my box with", max_new_tokens=9, seed=1))
+    # Temperature and penalties choose, they do not change what the model believed.
+    engine.submit("a", GenerateRequest(prompt="the quick", max_new_tokens=12, temperature=1.5, top_k=20, seed=2))
+    events = _drain(engine)
+    tokens = [event for event in events if isinstance(event, TokenEvent) and event.request_id == "a"]
+    assert len(tokens) == _done(events, "a").usage.completion_tokens == 12
+    assert [event.is_last for event in tokens] == [False] * 11 + [True]
+    prompt = tokenizer("the quick")["input_ids"]
+    ids = [*prompt, *(event.token_id for event in tokens)]
+    with torch.no_grad():
+        expected = model(torch.tensor([ids])).logits[0].log_softmax(-1)
+    for position, event in enumerate(tokens, start=len(prompt)):
+        assert event.logprob == pytest.approx(float(expected[position - 1, event.token_id]), abs=1e-3)
 
 
 def test_frequency_penalty_forbids_repeats(engine):

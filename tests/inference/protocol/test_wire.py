@@ -27,7 +27,7 @@ from inference.protocol.requests import EmbedRequest, GenerateRequest, request_f
 CHAT = {"model": "a/b", "messages": [{"role": "user", "content": "hi"}]}
 EVENTS = [
     StateEvent("r", "running"),
-    TokenEvent("r", "text", 5),
+    TokenEvent("r", "text", 5, -0.25, is_special=True, is_last=True),
     ResultEvent("r", {"text": "x"}),
     ErrorEvent("r", "queue_full", "later", True, 5.0),
     DoneEvent("r", "stop", Usage(1, 2), Timings(1.0, 2.0, 3.0, None)),
@@ -139,7 +139,7 @@ def test_hf_bodies_as_the_client_sends_them():
     request = hf_tasks.parse_task(
         "text-generation", {"inputs": "a", "parameters": {"max_new_tokens": 3, "details": True}, "stream": True}
     )
-    assert request == GenerateRequest(prompt="a", max_new_tokens=3, temperature=0.0, stream=True)
+    assert request == GenerateRequest(prompt="a", max_new_tokens=3, temperature=0.0, stream=True, details=True)
     similar = hf_tasks.parse_task("sentence-similarity", {"inputs": {"source_sentence": "a", "sentences": ["b"]}})
     assert similar.sentences == ("b",)
     image = hf_tasks.parse_task(
@@ -159,3 +159,46 @@ def test_batch_is_bounded_t140():
     body = {"inputs": ["x"] * 33}
     with pytest.raises(InvalidInput):
         hf_tasks.parse_task("text-classification", body)
+
+
+def test_generation_details_as_the_client_reads_them():
+    request = GenerateRequest(prompt="a", seed=3, details=True, return_full_text=True)
+    tokens = [TokenEvent("r", "b", 5, -0.5), TokenEvent("r", "", 0, -0.25, is_special=True, is_last=True)]
+    done = DoneEvent("r", "stop", Usage(1, 2))
+    [answer] = hf_tasks.generation_response(request, "b", tokens, done)
+    assert answer["generated_text"] == "ab"
+    assert answer["details"] == {
+        "finish_reason": "eos_token",
+        "generated_tokens": 2,
+        "seed": 3,
+        "prefill": [],
+        "tokens": [
+            {"id": 5, "text": "b", "logprob": -0.5, "special": False},
+            {"id": 0, "text": "", "logprob": -0.25, "special": True},
+        ],
+    }
+    last = hf_tasks.last_generation_chunk(2, tokens[-1], request, "b", done)
+    assert (last["generated_text"], last["details"]["input_length"], last["index"]) == ("ab", 1, 2)
+    plain = GenerateRequest(prompt="a")
+    assert hf_tasks.generation_response(plain, "b", tokens, done) == [{"generated_text": "b"}]
+    assert hf_tasks.last_generation_chunk(2, tokens[-1], plain, "b", done)["details"] is None
+
+
+def test_stop_strings_and_end_tokens_are_one_reason_to_openai_and_two_to_hf():
+    assert openai.chat_response("r", "a/b", "x", "stop_sequence", Usage())["choices"][0]["finish_reason"] == "stop"
+    done = DoneEvent("r", "stop_sequence", Usage())
+    answer = hf_tasks.generation_response(GenerateRequest(prompt="a", details=True), "x", [], done)
+    assert answer[0]["details"]["finish_reason"] == "stop_sequence"
+
+
+def test_a_field_of_another_version_is_refused_by_name():
+    wire = request_to_wire(GenerateRequest(prompt="a")) | {"beams": 4}
+    with pytest.raises(UnsupportedField) as refused:
+        request_from_wire(wire)
+    assert refused.value.param == "beams"
+
+
+@pytest.mark.parametrize("logprob", [float("nan"), float("-inf"), "0", None])
+def test_a_token_without_a_finite_logprob_is_malformed(logprob):
+    with pytest.raises(frames.FrameError):
+        event_from_wire(["token", "r", "x", 1, logprob, False, False])

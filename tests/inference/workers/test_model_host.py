@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import signal
 import subprocess
 import sys
 import threading
@@ -14,7 +15,7 @@ import pytest
 
 from inference.protocol.events import DoneEvent, ResultEvent, StateEvent, TokenEvent, is_final
 from inference.protocol.requests import EmbedRequest, GenerateRequest, request_to_wire
-from inference.workers import sandbox
+from inference.workers import model_host, runner_process, sandbox
 from inference.workers.model_host import ModelHost, SnapshotInfo
 from tests.inference import tiny_models
 
@@ -230,3 +231,109 @@ def test_host_imports_no_model_library_t130():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"
+
+
+def test_after_a_cancel_at_most_one_more_step_is_made_t142(host, causal):
+    """Counted in the runner's own frames: at most the step in progress when the cancel arrives."""
+    snapshot = lambda: SnapshotInfo(str(causal))  # noqa: E731
+    Caller(host, "cancelled", snapshot, GenerateRequest(prompt="dog", max_new_tokens=1)).wait()
+    runner = host._models["cancelled"].runner
+    frames, receive = [], runner.receive
+    runner.receive = lambda: frames.append(receive()) or frames[-1]
+    request = GenerateRequest(prompt="the quick", max_new_tokens=250, temperature=0.0, stream=True)
+    caller = Caller(host, "cancelled", snapshot, request)
+    until(lambda: sum(isinstance(event, TokenEvent) for event in caller.events) > 5, 60)
+    host.cancel(caller.handle.request_id)
+    seen = sum(bool(frame) and bool(frame.get("events")) for frame in frames)
+    time.sleep(1.0)  # many steps of this model
+    later = sum(bool(frame) and bool(frame.get("events")) for frame in frames) - seen
+    assert later <= 2  # what lay in the socket, and the step in progress
+    assert host.state("cancelled").running == 0
+
+
+def test_a_hung_runner_is_killed_and_replaced(host, empty, monkeypatch):
+    """A runner stuck in native code answers no ping: stopped here by a signal, as a stand-in for an endless loop."""
+    monkeypatch.setattr(model_host, "_HANG_GRACE_S", 0.5)
+    Caller(host, "hung", echo(empty), GenerateRequest(prompt="a")).wait()
+    pid = host.state("hung").runner_pid
+    os.kill(pid, signal.SIGSTOP)
+    stuck = Caller(host, "hung", echo(empty), GenerateRequest(prompt="a"), deadline_s=0.1)
+    assert stuck.wait().code == "deadline_exceeded"
+    until(lambda: host.state("hung").name == "cold")
+    until(lambda: not Path(f"/proc/{pid}").exists())
+    assert isinstance(Caller(host, "hung", echo(empty), GenerateRequest(prompt="a")).wait(), DoneEvent)
+
+
+def test_a_model_waits_for_memory_and_then_says_no_capacity(tmp_path, empty):
+    host = ModelHost(130 * 1024**2, 1, tmp_path, 600, threads=1, capacity_wait_s=0.5)
+    try:
+        Caller(host, "a", echo(empty), GenerateRequest(prompt="x")).wait()
+        os.kill(host.state("a").runner_pid, signal.SIGSTOP)
+        busy = Caller(host, "a", echo(empty), GenerateRequest(prompt="x"))
+        refused = Caller(host, "b", echo(empty), GenerateRequest(prompt="x")).wait()
+        assert (refused.code, refused.status, refused.retryable) == ("no_capacity", 503, True)
+        os.kill(host.state("a").runner_pid, signal.SIGCONT)
+        assert isinstance(busy.wait(), DoneEvent)
+    finally:
+        host.close()
+
+
+def test_a_waiting_model_takes_the_place_that_becomes_free(tmp_path, empty):
+    host = ModelHost(130 * 1024**2, 1, tmp_path, 600, threads=1, capacity_wait_s=30)
+    try:
+        Caller(host, "a", echo(empty), GenerateRequest(prompt="x")).wait()
+        pid = host.state("a").runner_pid
+        os.kill(pid, signal.SIGSTOP)
+        busy = Caller(host, "a", echo(empty), GenerateRequest(prompt="x"))
+        waiting = Caller(host, "b", echo(empty), GenerateRequest(prompt="x"))
+        time.sleep(0.5)
+        assert host.state("b").name == "loading"
+        os.kill(pid, signal.SIGCONT)
+        assert isinstance(busy.wait(), DoneEvent)
+        assert isinstance(waiting.wait(), DoneEvent)
+    finally:
+        host.close()
+
+
+def test_a_failed_load_rests_for_a_moment_and_is_then_tried_again(host, causal, tmp_path, monkeypatch):
+    """load_failed is the moment's (a bad disk, a half-fetched file): callers wait, then it is tried anew."""
+    import shutil
+
+    folder = shutil.copytree(causal, tmp_path / "half")
+    weights = folder / "config.json"
+    whole = weights.read_text()
+    weights.write_text(whole.replace('"num_attention_heads": 4', '"num_attention_heads": 5'))
+    snapshot = lambda: SnapshotInfo(str(folder))  # noqa: E731
+    request = GenerateRequest(prompt="dog", max_new_tokens=2)
+    first = Caller(host, "half", snapshot, request).wait()
+    assert (first.code, first.status, first.retryable) == ("load_failed", 503, True)
+    second = Caller(host, "half", snapshot, request)
+    assert second.wait().code == "load_failed"
+    assert 0 < second.wait().retry_after_s <= model_host.RETRY_FAILED_S
+    assert len(second.events) == 1  # told at once, without loading
+    weights.write_text(whole)
+    monkeypatch.setattr(model_host, "RETRY_FAILED_S", 0.0)
+    assert isinstance(Caller(host, "half", snapshot, request).wait(), DoneEvent)
+
+
+@pytest.mark.parametrize("allow", [False, True])
+def test_a_missing_layer_refuses_unless_the_operator_allows_it_t136(tmp_path, empty, monkeypatch, allow):
+    """The runner itself says which layer holds; here one more is required than any machine has."""
+    monkeypatch.setattr(sandbox, "python_command", _with_an_impossible_layer)
+    monkeypatch.setattr(runner_process, "python_command", _with_an_impossible_layer)
+    host = ModelHost(GIB, 1, tmp_path, 600, allow_degraded=allow, threads=1)
+    try:
+        final = Caller(host, "a", echo(empty), GenerateRequest(prompt="x")).wait()
+        if allow:
+            assert isinstance(final, DoneEvent)
+        else:
+            assert (final.code, final.status, final.retryable) == ("sandbox_unavailable", 503, True)
+            assert host.state("a").reason == "sandbox_unavailable"
+    finally:
+        host.close()
+
+
+def _with_an_impossible_layer(call):
+    root = str(Path(sandbox.__file__).resolve().parents[2])
+    add = "from inference.workers import sandbox; sandbox.REQUIRED_LAYERS += ('impossible',)"
+    return [sys.executable, "-I", "-B", "-c", f"import sys; sys.path.append({root!r}); {add}; {call}"]

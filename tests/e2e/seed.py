@@ -1,0 +1,231 @@
+# ruff: noqa: E402 -- Django is set up before its models are imported
+"""Fill a hub that runs: people, an organisation, tokens, repos of every kind; prints what was made as JSON.
+
+    python -m tests.e2e.seed        with the environment of the hub
+Everything goes through the services that the hub itself uses; weights are random, cards are real text.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "hub.settings")
+
+import django
+
+django.setup()
+
+from hub.accounts.auth import Viewer
+from hub.accounts.enums import Role
+from hub.accounts.models import Organization, User
+from hub.accounts.services.organizations import create_organization, invite_member, set_member
+from hub.accounts.services.tokens import create_token
+from hub.accounts.services.users import create_user
+from hub.core.ids import RepoType
+from hub.demo.folders import commit_folder
+from hub.repos.enums import Visibility
+from hub.repos.models import Repo
+from hub.repos.services.commits import AddBytes, create_commit
+from hub.repos.services.refs import create_branch, create_tag
+from hub.repos.services.repos import create_repo
+from tests.factories.accounts import PASSWORD
+from tests.inference import tiny_models
+
+_EMBEDDER_CARD = """---
+license: apache-2.0
+language: [en, zh]
+library_name: sentence-transformers
+pipeline_tag: sentence-similarity
+tags: [tiny, sentence-transformers]
+widget:
+  - source_sentence: the quick brown fox
+    sentences: [the lazy dog, pack my box, five dozen jugs]
+---
+# Pebble
+
+A sentence embedder small enough to read in one sitting. Two layers, 32 dimensions, made to try a hub with.
+
+## Use
+
+```python
+from sentence_transformers import SentenceTransformer
+
+model = SentenceTransformer("ada/pebble-embedder")
+model.encode(["the quick brown fox"])
+```
+
+## How it compares
+
+| model | dimensions | parameters |
+|---|---:|---:|
+| pebble | 16 | 27k |
+| all-MiniLM-L6-v2 | 384 | 22.7M |
+
+Similarity is the cosine $\\cos(a, b) = \\frac{a \\cdot b}{|a||b|}$.
+
+> [!WARNING]
+> The weights are random. Do not use it to find anything.
+"""
+_WRITER_CARD = """---
+license: mit
+language: [en]
+library_name: transformers
+pipeline_tag: text-generation
+---
+# Murmur
+
+A generator with random weights that writes without end: good for trying the stop button, and nothing else.
+"""
+_DATASET_CARD = """---
+license: cc-by-4.0
+language: [en]
+task_categories: [tabular-regression]
+size_categories: [n<1K]
+---
+# Weather at the orchard
+
+Daily readings of one station: temperature in °C, rain in mm.
+"""
+
+
+def main() -> None:
+    ada = _person("ada", "Ada Lovelace")
+    grace = _person("grace", "Grace Hopper")
+    orchard = create_organization(
+        "orchard", creator=ada, full_name="The Orchard", description="Small models and honest data."
+    )
+    set_member(orchard, user=grace, role=Role.WRITE)
+    made = {"commits": _repos(ada, grace), "tokens": _tokens(ada, grace)}
+    made["token_id"] = ada.access_tokens.first().object_id
+    made["invitation"] = _invite(orchard, ada, grace)
+    sys.stdout.write(json.dumps(made) + "\n")
+
+
+def _person(name: str, full_name: str) -> User:
+    return create_user(name, email=f"{name}@example.org", password=PASSWORD, full_name=full_name)
+
+
+def _tokens(ada: User, grace: User) -> dict[str, str]:
+    made = {
+        "write": (ada, "write", "laptop"),
+        "read": (ada, "read", "evaluation server"),
+        "inference": (ada, "inference", "notebook"),
+        "stranger": (grace, "write", "desk"),
+    }
+    return {kind: create_token(user, role=role, name=name)[1] for kind, (user, role, name) in made.items()}
+
+
+def _invite(orchard: Organization, ada: User, grace: User) -> str:
+    """One invitation that ada has, one that she gave; returns the secret of the latter."""
+    atelier = create_organization("atelier", creator=grace, full_name="Atelier")
+    invite_member(atelier, inviter=grace, role=Role.READ, invitee=ada)
+    noor = _person("noor", "Noor Inayat")
+    _invitation, secret = invite_member(orchard, inviter=ada, role=Role.READ, invitee=noor)
+    return secret
+
+
+def _repos(ada: User, grace: User) -> dict[str, str]:
+    """Repos by full name → head of the default branch."""
+    repos = [
+        _embedder(ada),
+        _writer(ada),
+        _dataset(ada),
+        _repo(ada, "ada/empty"),
+        _repo(ada, "ada/slides", RepoType.SPACE, files={"index.html": b"<h1>Slides</h1>\n"}),
+        # Its file is a pickle, as the tests of poisoned repos make more of.
+        _repo(grace, "grace/old-weights", files={"pytorch_model.bin": b"\x80\x02}q\x00.", "config.json": b"{}"}),
+        _repo(ada, "ada/secret-plans", is_private=True, files=_SECRET_FILES),
+        _repo(ada, "ada/secret-rows", RepoType.DATASET, is_private=True, files=_SECRET_FILES),
+        _repo(ada, "ada/secret-desk", RepoType.SPACE, is_private=True, files=_SECRET_FILES),
+    ]
+    return {f"{repo.type.web_prefix}{repo.repo_id}": Repo.objects.get(pk=repo.pk).head_oid for repo in repos}
+
+
+_SECRET_FILES = {"README.md": b"# Plans\n", "plan.txt": b"nobody knows\n", "data.csv": b"a,b\n1,2\n"}
+
+
+def _repo(
+    owner: User,
+    full_id: str,
+    repo_type: RepoType = RepoType.MODEL,
+    *,
+    is_private: bool = False,
+    files: dict[str, bytes] | None = None,
+) -> Repo:
+    namespace, _, name = full_id.partition("/")
+    viewer = Viewer(user=owner)
+    repo = create_repo(
+        viewer,
+        namespace=namespace,
+        name=name,
+        repo_type=repo_type,
+        visibility=Visibility.PRIVATE if is_private else Visibility.PUBLIC,
+    )
+    if files:
+        operations = [AddBytes(path, data) for path, data in files.items()]
+        create_commit(repo, actor=viewer, revision="main", operations=operations, message="Add files")
+    return repo
+
+
+def _embedder(ada: User) -> Repo:
+    repo = _repo(ada, "ada/pebble-embedder")
+    with tempfile.TemporaryDirectory() as directory:
+        folder = tiny_models.build_sentence_transformer(Path(directory) / "model")
+        (folder / "README.md").write_text(_EMBEDDER_CARD, encoding="utf-8")
+        notes = folder / "notes"
+        notes.mkdir()
+        (notes / "train.py").write_text('"""How it was made."""\n\nimport torch\n\ntorch.manual_seed(0)\n')
+        (notes / "losses.csv").write_text("step,loss\n1,2.31\n2,2.17\n3,2.04\n")
+        (notes / "report.json").write_text('{"steps": 3, "best": {"loss": 2.04}}\n')
+        commit_folder(repo, folder, actor=Viewer(user=ada), message="Add the model")
+    viewer = Viewer(user=ada)
+    create_tag(repo, actor=viewer, name="v1.0", revision="main", message="First release")
+    change = [AddBytes("notes/losses.csv", b"step,loss\n1,2.31\n2,2.17\n3,2.04\n4,1.98\n")]
+    create_commit(repo, actor=viewer, revision="main", operations=change, message="Train one step more")
+    create_branch(repo, actor=viewer, name="long-context")
+    return repo
+
+
+def _writer(ada: User) -> Repo:
+    """Slow enough (some milliseconds a token) and long enough (1,024 tokens) to be stopped midway."""
+    repo = _repo(ada, "ada/murmur")
+    with tempfile.TemporaryDirectory() as directory:
+        folder = tiny_models.build_causal(Path(directory), layers=6, hidden=384)
+        config = json.loads((folder / "config.json").read_text())
+        (folder / "config.json").write_text(json.dumps(config | {"max_position_embeddings": 4096}))
+        (folder / "README.md").write_text(_WRITER_CARD, encoding="utf-8")
+        commit_folder(repo, folder, actor=Viewer(user=ada), message="Add the model")
+    return repo
+
+
+def _dataset(ada: User) -> Repo:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    days = [f"2025-06-{day:02}" for day in range(1, 29)]
+    table = pa.table({"day": days, "celsius": [14 + day % 9 for day in range(28)], "rain_mm": [0.4] * 28})
+    parquet = io.BytesIO()
+    pq.write_table(table, parquet)
+    lines = ["day,celsius,rain_mm", *(f"{day},{14 + i % 9},0.4" for i, day in enumerate(days))]
+    files = {
+        "README.md": _DATASET_CARD.encode(),
+        "data/weather.csv": "\n".join(lines).encode(),
+        "data/weather.parquet": parquet.getvalue(),
+    }
+    repo = _repo(ada, "orchard/weather", RepoType.DATASET)
+    with tempfile.TemporaryDirectory() as directory:
+        for path, data in files.items():
+            target = Path(directory) / path
+            target.parent.mkdir(exist_ok=True)
+            target.write_bytes(data)
+        commit_folder(repo, Path(directory), actor=Viewer(user=ada), message="Add June")
+    return repo
+
+
+if __name__ == "__main__":
+    main()
