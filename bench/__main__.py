@@ -25,6 +25,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="fewer and shorter rounds; for a look, not for the record")
     parser.add_argument("--only", default=",".join(PARTS), help="some of: " + ", ".join(PARTS))
+    parser.add_argument("--data", type=Path, help="data directory of the hub, kept; default: a new one, thrown away")
     options = parser.parse_args()
     wanted = options.only.split(",")
     rounds = 3 if options.quick else 5
@@ -32,7 +33,7 @@ def main() -> None:
     rows: list[Row] = []
     with tempfile.TemporaryDirectory(prefix="agora-bench-") as scratch:
         if {"hosted", "transfer"} & set(wanted):
-            with bench_hub(Path(scratch) / "hub") as hub:
+            with bench_hub(options.data or Path(scratch) / "hub") as hub:
                 if "hosted" in wanted:
                     rows += _hosted(hub, rounds, answers=320 if options.quick else 960)
                 if "transfer" in wanted:

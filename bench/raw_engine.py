@@ -11,6 +11,7 @@ import json
 import os
 import sys
 import time
+from dataclasses import asdict
 from pathlib import Path
 
 import torch
@@ -18,9 +19,9 @@ import torch
 from bench.inputs import EMBED_TEXT, PROMPT
 from inference.engines.base import Engine, EngineSpec
 from inference.engines.registry import load_engine
-from inference.inspection import inspect_folder
 from inference.protocol.events import TokenEvent
 from inference.protocol.requests import EmbedRequest, GenerateRequest
+from inference.workers.model_host import inspect_folder
 
 
 def _load(folder: Path) -> Engine:
@@ -31,7 +32,7 @@ def _load(folder: Path) -> Engine:
             path=str(folder),
             pipeline_tag=facts.pipeline_tag or "",
             context_length=facts.context_length,
-            sentence_modules=tuple(facts.sentence_modules),
+            sentence_modules=tuple(asdict(module) for module in facts.sentence_modules),
         )
     )
 

@@ -36,20 +36,21 @@ def transfers(hub: BenchHub, scratch: Path, *, rounds: int, size_mib: int = 300)
     source, size = scratch / "source.bin", size_mib * MIB
     taken: dict[str, list[float]] = {"upload": [], "download": [], "copy": [], "hashing": []}
 
-    def take(name: str, work: Callable[[], Any]) -> Any:
+    def take(what: str, work: Callable[[], Any]) -> Any:
         begun = time.perf_counter()
         result = work()
-        taken[name].append(size / 1e6 / (time.perf_counter() - begun))
+        taken[what].append(size / 1e6 / (time.perf_counter() - begun))
         return result
 
-    _api(hub, "POST", "/api/repos/create", {"name": "transfer"})
+    name = f"transfer-{time.time_ns()}"
+    _api(hub, "POST", "/api/repos/create", {"name": name})
     for number in range(rounds):
         _write_random(source, size_mib)  # a file that is known already would not be sent
         oid = take("hashing", lambda: _sha256(source))
         take("copy", lambda: _copy(source, scratch / "copy.bin"))
-        take("upload", partial(_upload, hub, source, oid, size))
-        _commit(hub, f"{number}.bin", oid, size)
-        path = f"/{PEOPLE[0]}/transfer/resolve/main/{number}.bin"
+        take("upload", partial(_upload, hub, name, source, oid, size))
+        _commit(hub, name, f"{number}.bin", oid, size)
+        path = f"/{PEOPLE[0]}/{name}/resolve/main/{number}.bin"
         take("download", partial(_download, hub, path, scratch / "got.bin"))
         if _sha256(scratch / "got.bin") != oid:
             raise SystemExit("what came back is not what was sent")
@@ -74,14 +75,14 @@ def _copy(source: Path, target: Path) -> None:
         os.fsync(file.fileno())
 
 
-def _upload(hub: BenchHub, source: Path, oid: str, size: int) -> None:
+def _upload(hub: BenchHub, name: str, source: Path, oid: str, size: int) -> None:
     body = {
         "operation": "upload",
         "transfers": ["basic"],
         "hash_algo": "sha256",
         "objects": [{"oid": oid, "size": size}],
     }
-    answer = _api(hub, "POST", f"/{PEOPLE[0]}/transfer.git/info/lfs/objects/batch", body)
+    answer = _api(hub, "POST", f"/{PEOPLE[0]}/{name}.git/info/lfs/objects/batch", body)
     url = urlsplit(answer["objects"][0]["actions"]["upload"]["href"])
     client = http.client.HTTPConnection("127.0.0.1", hub.port, timeout=300, blocksize=_BLOCK)
     with source.open("rb") as file:
@@ -91,12 +92,12 @@ def _upload(hub: BenchHub, source: Path, oid: str, size: int) -> None:
     client.close()
 
 
-def _commit(hub: BenchHub, path: str, oid: str, size: int) -> None:
+def _commit(hub: BenchHub, name: str, path: str, oid: str, size: int) -> None:
     lines = [
         {"key": "header", "value": {"summary": f"Add {path}"}},
         {"key": "lfsFile", "value": {"path": path, "algo": "sha256", "oid": oid, "size": size}},
     ]
-    _api(hub, "POST", f"/api/models/{PEOPLE[0]}/transfer/commit/main", "\n".join(map(json.dumps, lines)))
+    _api(hub, "POST", f"/api/models/{PEOPLE[0]}/{name}/commit/main", "\n".join(map(json.dumps, lines)))
 
 
 def _download(hub: BenchHub, path: str, target: Path) -> None:

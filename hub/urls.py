@@ -3,11 +3,13 @@
 from django.contrib import admin
 from django.urls import include, path
 
+from hub.web.views import site
+
 urlpatterns = [
     path("", include("hub.api.urls")),
     path("", include("inference.urls")),
     path("accounts/", include("allauth.urls")),
-    path("i18n/", include("django.conf.urls.i18n")),
+    path("i18n/setlang/", site.set_language, name="set_language"),
     path("admin/", admin.site.urls),
     path("", include("hub.web.urls")),
 ]

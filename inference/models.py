@@ -1,4 +1,4 @@
-"""Hosted models as the database knows them: who serves, what was used, what rests after crashes.
+"""Hosted models as the database knows them: what was used, what rests after crashes.
 
 Live state (loading, ready, queue depth) is in the workers' heartbeats on the Redis side; rows here are durable.
 """
@@ -10,20 +10,6 @@ from django.utils import timezone
 
 from hub.accounts.models import AccessToken, User
 from hub.repos.models import Repo
-
-
-class Worker(models.Model):
-    """An inference worker process; alive while ``last_seen_at`` is fresh (heartbeat 15 s, lease 60 s)."""
-
-    name = models.CharField(max_length=200, unique=True)
-    pool = models.CharField(max_length=40, default="cpu")
-    memory_bytes = models.PositiveBigIntegerField(default=0)
-    layers = models.JSONField(default=dict)  # sandbox layers that were found to work
-    started_at = models.DateTimeField(default=timezone.now)
-    last_seen_at = models.DateTimeField(default=timezone.now)
-
-    def __str__(self) -> str:
-        return self.name
 
 
 class UsageOutcome(models.TextChoices):

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from redis.exceptions import RedisError
 
+from hub.core.error_words import in_words_of_reader
 from hub.repos.models import Repo
 from inference import keys
 from inference.queries import redis_client
@@ -146,7 +147,7 @@ def _model(key: str, state: dict[str, Any], repos: dict[int, Repo]) -> LoadedMod
         url=repo.urls.page if repo else "",
         commit_oid=commit_oid,
         state=name,
-        reason=state.get("reason", ""),
+        reason=in_words_of_reader(state.get("reason", "")),
         memory_bytes=state.get("memory_bytes", 0),
         running=state.get("running", 0),
         waiting=state.get("waiting", 0),

@@ -7,7 +7,7 @@ The calls themselves go from the browser to the gateway, like those of any other
 from __future__ import annotations
 
 import statistics
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 from urllib.parse import quote, urlencode
 
@@ -18,6 +18,7 @@ from django.utils.translation import ngettext
 
 from hub.accounts.auth import Viewer
 from hub.catalog.models import RepoIndex
+from hub.core.error_words import in_words_of_reader
 from hub.core.errors import HubError
 from hub.core.ids import RepoType
 from hub.core.taxonomy import pipeline_label
@@ -104,6 +105,7 @@ def playground_for(viewer: Viewer, repo: Repo, task: str = "") -> PlaygroundCont
     mode = _mode(task, index.get("inspection") or {})
     page = _page_url(repo)
     state = live_state(repo, serving)
+    state = replace(state, reason=in_words_of_reader(state.reason))
     return PlaygroundContext(
         repo_id=repo.repo_id,
         url=page,
@@ -157,7 +159,7 @@ def _refusal(viewer: Viewer, repo: Repo) -> str:
     try:
         get_repo_for_inference(viewer, repo.namespace.name, repo.name)
     except HubError as error:
-        return error.message
+        return in_words_of_reader(error.message)
     return ""
 
 

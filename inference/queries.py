@@ -27,6 +27,8 @@ _RELATED: Final = {
     "feature-extraction": ("feature-extraction", "sentence-similarity"),
 }
 RESTS: Final = "This model failed repeatedly and rests for a day."
+# The client's name for "the hub itself".
+PROVIDER: Final = "hf-inference"
 SERVED_TASKS: Final = (
     "text-classification",
     "feature-extraction",
@@ -155,3 +157,16 @@ def list_callable(viewer: Viewer, limit: int = 1000) -> list[dict[str, Any]]:
     return [
         {"full_id": row["full_id"], "created_at": row["created_at"], "owner": row["namespace__name"]} for row in rows
     ]
+
+
+def inference_summary(repo: Repo) -> dict[str, Any]:
+    """The inference fields of ``GET /api/models/{id}``; empty where this hub does not run the model.
+
+    "warm" means callable now or after a load, as clients read it; the page tells which of both.  (Lists want the mapping as an array
+    with ``provider`` inside: hub-api §7.2.)
+    """
+    serving = serving_of(repo)
+    if not serving.is_servable:
+        return {}
+    mapping = {"providerId": repo.repo_id, "status": "live", "task": serving.pipeline_tag}
+    return {"inference": "warm", "inferenceProviderMapping": {PROVIDER: mapping}}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from django.contrib.auth.decorators import login_required
@@ -14,6 +14,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
+from hub.core.error_words import in_words_of_reader
 from hub.core.errors import NotFound, PermissionDenied
 from hub.core.ids import RepoType
 from hub.core.pagination import Page
@@ -30,7 +31,8 @@ from inference.usage import RANGES, Usage, UsageFilters, UsageGroup, csv_rows, l
 def state(request: HttpRequest, namespace: str, name: str) -> JsonResponse:
     """The state of a model now: ``{state, reason_code, reason, waiting, load_p50_ms}``."""
     repo = get_repo_for_read(request.viewer, RepoType.MODEL, namespace, name)
-    answer = JsonResponse(asdict(live_state(repo)))
+    live = live_state(repo)
+    answer = JsonResponse(asdict(replace(live, reason=in_words_of_reader(live.reason))))
     answer["Cache-Control"] = "no-store"
     return answer
 

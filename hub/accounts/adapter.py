@@ -10,12 +10,12 @@ from django import forms
 from django.conf import settings
 from django.http import HttpRequest
 from django.urls import reverse
-from django.utils.translation import gettext as _
 
 from hub.accounts.models import User
 from hub.accounts.services.namespaces import check_name
 from hub.accounts.services.users import save_new_user
 from hub.accounts.sessions import signed_in_within
+from hub.core.error_words import in_words_of_reader
 from hub.core.errors import HubError
 
 _SAID_BY_THE_PAGE: Final = {"account/messages/logged_in.txt", "mfa/messages/recovery_codes_generated.txt"}
@@ -30,7 +30,7 @@ class AccountAdapter(DefaultAccountAdapter):
         try:
             check_name(username)
         except HubError as error:
-            raise forms.ValidationError(_(error.message), code="invalid_name") from error
+            raise forms.ValidationError(in_words_of_reader(error.message), code="invalid_name") from error
         return username
 
     def save_user(self, request: HttpRequest, user: User, form: Any, commit: bool = True) -> User:

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from allauth.account.decorators import secure_admin_login
+from allauth.account.utils import get_next_redirect_url
+from allauth.mfa.utils import is_mfa_enabled
 from django.contrib import admin, messages
+from django.contrib.auth.views import redirect_to_login
+from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -15,8 +20,28 @@ from hub.accounts.models import AccessToken, AuditEvent, Membership, Namespace, 
 from hub.accounts.services.tokens import revoke_token
 from hub.accounts.services.users import deactivate
 
-# Staff sign in where everybody does: with the second factor and the limits on guessing (T02, T16).
-admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
+_is_staff = admin.site.has_permission
+
+
+def _may_administer(request: HttpRequest) -> bool:
+    """Staff with a second factor: these pages reach every account (T153)."""
+    return _is_staff(request) and is_mfa_enabled(request.user)
+
+
+def _sign_in(request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+    """Instead of Django's own form, which knows neither second factors nor limits on guessing (T02, T16)."""
+    if not request.user.is_authenticated:
+        return redirect_to_login(get_next_redirect_url(request) or reverse("admin:index"))
+    if not _is_staff(request):
+        raise PermissionDenied
+    if not _may_administer(request):
+        messages.warning(request, _("The administration needs an account with two-factor authentication."))
+        return redirect("mfa_index")
+    return redirect(get_next_redirect_url(request) or "admin:index")
+
+
+admin.site.has_permission = _may_administer  # type: ignore[method-assign]
+admin.site.login = _sign_in  # type: ignore[method-assign, assignment]
 
 
 class ReadOnlyAdmin(admin.ModelAdmin):
@@ -53,6 +78,12 @@ class UserAdmin(admin.ModelAdmin):
     )
     readonly_fields = ("username", "object_id", "email", "is_active", "date_joined", "last_login")
     actions = ("switch_off",)
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+        """Nobody gives a right that they lack, to themselves least of all."""
+        if request.user.is_superuser:
+            return self.readonly_fields
+        return (*self.readonly_fields, "is_staff", "is_superuser")
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False  # sign-up or the createuser command: both take the name

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
+from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
 from django.http import HttpRequest, HttpResponse
+from django.utils import translation
 
 from hub.accounts.auth import ANONYMOUS, Viewer, authenticate_header
 from hub.accounts.context import origin
@@ -35,6 +37,14 @@ class ViewerMiddleware:
     def _use_session(self, request: HttpRequest) -> None:
         keep_session(request)
         request.viewer = Viewer(user=request.user) if request.user.is_authenticated else ANONYMOUS
+        self._use_language(request)
+
+    def _use_language(self, request: HttpRequest) -> None:
+        """The account's language holds on every device; the cookie and the browser's wish are for strangers."""
+        user = request.viewer.user
+        if user and user.language in dict(settings.LANGUAGES) and user.language != translation.get_language():
+            translation.activate(user.language)  # LocaleMiddleware resets it for each request
+            request.LANGUAGE_CODE = user.language
 
     def _use_header(self, request: HttpRequest, header: str, address: str) -> None:
         try:

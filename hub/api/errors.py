@@ -7,6 +7,7 @@ from typing import Any, Final
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.http.response import HttpResponseBase
 
+from hub.core.error_words import in_words_of_reader
 from hub.core.errors import GatedRepo, HubError, RangeNotSatisfiable, RepoNotFound
 
 #: Facts of an error that clients read beside its text.
@@ -20,8 +21,12 @@ class MethodNotAllowed(HubError):
 
 
 def error_response(request: HttpRequest, error: HubError) -> HttpResponse:
-    """Word an error for clients. Equal for what is missing and what is hidden, but for the request id (T29)."""
-    body: dict[str, Any] = {"error": error.message}
+    """Word an error for clients. Equal for what is missing and what is hidden, but for the request id (T29).
+
+    Scripts of our own pages, known by their CSRF token, show the text to people: they get it in the reader's language.
+    """
+    is_page = "X-CSRFToken" in request.headers
+    body: dict[str, Any] = {"error": in_words_of_reader(error.message) if is_page else error.message}
     body |= {name: error.data[name] for name in _BODY_FACTS if name in error.data}
     response = JsonResponse(body, status=_status(request, error))
     response["X-Error-Message"] = _one_line(error.message)

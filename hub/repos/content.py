@@ -23,6 +23,7 @@ from hub.storage.lfs.objects import read_object
 
 # A listing that would look at more entries is cut or refused (T65).
 NODE_BUDGET: Final = 200_000
+_LAST_SECOND: Final = 253_402_214_400  # 9999-12-31, a day short of what dates can hold: time zones still fit
 MAX_HEAD_BYTES: Final = 64 * 1024 * 1024
 
 ReadRange = Callable[[str, int, int], bytes]
@@ -173,7 +174,8 @@ def change_of(commit: CommitInfo) -> LastChange:
 
 
 def commit_date(commit: CommitInfo) -> datetime:
-    return datetime.fromtimestamp(commit.committer.time_s, UTC)
+    """When it was made, as its author claims: git takes any number, a calendar does not (T52)."""
+    return datetime.fromtimestamp(min(max(commit.committer.time_s, 0), _LAST_SECOND), UTC)
 
 
 # --- file contents ---------------------------------------------------------------------------------------------------

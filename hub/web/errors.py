@@ -10,6 +10,8 @@ from django.shortcuts import render
 from django.template.loader import render_to_string
 from django.utils.translation import gettext as _
 
+from hub.core.error_words import in_words_of_reader
+
 if TYPE_CHECKING:
     from django.http import HttpRequest
 
@@ -38,7 +40,7 @@ def render_status(request: HttpRequest, status: int, message: str = "", code: st
 
 def error_page(request: HttpRequest, error: HubError) -> HttpResponse:
     """Render a HubError as a page; its message is written for people and holds no internals."""
-    response = render_status(request, error.status, _(error.message), error.code)
+    response = render_status(request, error.status, in_words_of_reader(error.message), error.code)
     retry_after_s = error.data.get("retry_after_s")
     if retry_after_s is not None:
         response["Retry-After"] = str(math.ceil(float(retry_after_s)))

@@ -60,7 +60,6 @@ urlpatterns = [
     path("-/styleguide", site.styleguide, name="styleguide"),
     path("new", repos.repo_new, name="repo_new"),
     *urls_catalog.urlpatterns,
-    *urls_upload.urlpatterns,
     *urls_accounts.urlpatterns,
     *urls_upload.urlpatterns,
 ]

@@ -7,7 +7,7 @@ no module class is ever named by a repo. A plain encoder without modules is mean
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -53,7 +53,7 @@ def pad_batch(
 
 
 def scores_to_labels(
-    logits: torch.Tensor, id2label: dict[int, str], problem_type: str | None, request: Any
+    logits: torch.Tensor, id2label: Mapping[Any, str] | None, problem_type: str | None, request: Any
 ) -> list[dict[str, Any]]:
     """Return labels with scores, best first. The default function follows the config, as pipelines do."""
     function = request.function_to_apply
@@ -68,7 +68,7 @@ def scores_to_labels(
     count = min(request.top_k or 5, logits.numel())
     values, indices = logits.topk(count)
     return [
-        {"label": str(id2label.get(index, f"LABEL_{index}")), "score": value}
+        {"label": str((id2label or {}).get(index, f"LABEL_{index}")), "score": value}
         for value, index in zip(values.tolist(), indices.tolist(), strict=True)
     ]
 

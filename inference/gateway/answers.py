@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from hub.core.errors import HubError
 from inference.gateway.calls import Accepted, LiveCall, open_call
-from inference.gateway.errors import as_inference_error, openai_body
+from inference.gateway.errors import as_inference_error, as_told, openai_body
 from inference.gateway.http import ClientLeft, EventStream, send_json, until_disconnect
 from inference.gateway.inbox import Inbox
 from inference.protocol import hf_tasks
@@ -150,7 +150,7 @@ async def _stream_openai(exchange: Exchange, call: Any, accepted: Accepted, redi
             accepted.request_id, model, created=created, text=text or "", finish_reason=finish_reason
         )
 
-    async with _streaming(stream, accepted, redis, inbox) as live:
+    async with _streaming(exchange, stream, accepted, redis, inbox) as live:
         async for event in live.events():
             if event is None:
                 await stream.heartbeat()
@@ -197,7 +197,7 @@ async def _stream_task(
     # The last chunk tells how the call ended too: the last token alone waits for that.
     last: TokenEvent | None = None
     index = 0
-    async with _streaming(stream, accepted, redis, inbox) as live:
+    async with _streaming(exchange, stream, accepted, redis, inbox) as live:
         async for event in live.events():
             if event is None:
                 await stream.heartbeat()
@@ -218,7 +218,7 @@ async def _stream_task(
 
 
 @contextlib.asynccontextmanager
-async def _streaming(stream: EventStream, accepted: Accepted, redis: Redis, inbox: Inbox) -> Any:
+async def _streaming(exchange: Exchange, stream: EventStream, accepted: Accepted, redis: Redis, inbox: Inbox) -> Any:
     """A call whose errors, once the stream has begun, are told in the stream."""
     try:
         async with open_call(accepted, redis, inbox) as call:
@@ -229,7 +229,7 @@ async def _streaming(stream: EventStream, accepted: Accepted, redis: Redis, inbo
         if not stream.is_open:
             raise
         told = as_inference_error(error) if isinstance(error, HubError) else error
-        await stream.event(openai_body(told))
+        await stream.event(openai_body(as_told(told, exchange.scope)))
         await stream.done()
     if stream.is_open:
         await stream.close()

@@ -26,7 +26,7 @@ from hub.core.errors import HubError, RateLimited
 from hub.core.ratelimit import Standing
 from inference.gateway import access, answers
 from inference.gateway.calls import Accepted
-from inference.gateway.errors import Headers, as_inference_error, headers_of, hub_body, openai_body
+from inference.gateway.errors import Headers, as_inference_error, as_told, headers_of, hub_body, openai_body
 from inference.gateway.http import ClientLeft, header, parse_json, read_body, send_json
 from inference.gateway.inbox import Inbox
 from inference.gateway.threads import in_thread
@@ -215,7 +215,8 @@ def _add_limit(exchange: Exchange, error: HubError) -> None:
 
 
 async def _refuse(exchange: Exchange, error: InferenceError) -> None:
-    body = openai_body(error) if exchange.is_openai else hub_body(error)
+    told = as_told(error, exchange.scope)
+    body = openai_body(told) if exchange.is_openai else hub_body(told)
     headers = [pair for pair in exchange.headers if pair[0] != b"x-request-id"]
     await send_json(exchange.send, error.status, body, [*headers, *headers_of(error, exchange.request_id)])
 

@@ -22,7 +22,7 @@ from hub.accounts.auth import Viewer
 from hub.core.errors import HubError, ServiceUnavailable
 from hub.repos.models import Repo
 from inference import dispatch, keys, metering
-from inference.gateway.inbox import Inbox, SlowReader
+from inference.gateway.inbox import GATEWAY, Inbox, SlowReader
 from inference.gateway.threads import in_thread
 from inference.metering import Measured
 from inference.models import UsageOutcome
@@ -83,10 +83,11 @@ class LiveCall:
                 await self._check_alive()
                 yield None
                 continue
-            self._worker, event = letter
+            speaker, event = letter
+            self._worker = speaker or self._worker
             self._count(event)
             if isinstance(event, ErrorEvent):
-                self.is_over = True
+                self.is_over = speaker != GATEWAY  # the worker knows nothing of it and must be told to stop
                 raise InferenceError(
                     event.code,
                     event.message,

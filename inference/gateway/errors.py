@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+from copy import copy
 from typing import Any
 
+from django.conf import settings
+from django.utils import translation
+
+from hub.core.edge import Scope
+from hub.core.error_words import in_words_of_reader
 from hub.core.errors import AuthenticationRequired, HubError, NotFound
+from inference.gateway.http import header
 from inference.protocol.errors import InferenceError
 
 Headers = list[tuple[bytes, bytes]]
@@ -31,6 +38,17 @@ _CODES = {401: "unauthorized", 403: "forbidden", 404: "not_found", 413: "too_lar
     429: "rate_limited",
     503: "unavailable",
 }
+
+
+def as_told(error: InferenceError, scope: Scope) -> InferenceError:
+    """In the language of the page that called; programs, which carry no page's CSRF token, are told in English."""
+    language = header(scope, b"accept-language")
+    if not header(scope, b"x-csrftoken") or language not in dict(settings.LANGUAGES):
+        return error
+    told = copy(error)
+    with translation.override(language):
+        told.message = in_words_of_reader(error.message)
+    return told
 
 
 def headers_of(error: InferenceError, request_id: str) -> Headers:

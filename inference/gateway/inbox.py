@@ -12,7 +12,7 @@ import structlog
 from redis.exceptions import RedisError
 
 from inference import keys
-from inference.protocol.events import Event, event_from_wire
+from inference.protocol.events import ErrorEvent, Event, event_from_wire
 from inference.protocol.frames import FrameError
 
 if TYPE_CHECKING:
@@ -23,6 +23,10 @@ log = structlog.get_logger(__name__)
 # A reader that lags this many events behind is cut off rather than buffered for (T143).
 _BUFFERED_EVENTS: Final = 2_048
 _BLOCK_MS: Final = 1_000  # shorter than the connection's own read timeout
+
+_BROKER_LOST: Final = "The queue of hosted inference was restarted during this call. Please send it again."
+# Speaks in the place of a worker where the gateway itself ends a call.
+GATEWAY: Final = ""
 
 # What a mailbox holds: the worker that speaks, and what it says.
 Letter = tuple[str, Event]
@@ -63,6 +67,7 @@ class Inbox:
         self._redis = redis
         self._mailboxes: dict[str, Mailbox] = {}
         self._task: asyncio.Task[None] | None = None
+        self._is_stopping = False
 
     def open(self, request_id: str) -> Mailbox:
         if self._task is None or self._task.done():
@@ -74,6 +79,8 @@ class Inbox:
         self._mailboxes.pop(request_id, None)
 
     async def stop(self) -> None:
+        # The flag as well: a read that times out at this very moment swallows the cancellation.
+        self._is_stopping = True
         if self._task is not None:
             self._task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -83,19 +90,25 @@ class Inbox:
 
     async def _read(self) -> None:
         stream, last = keys.events(self.gateway), "0"
-        while True:
+        while not self._is_stopping:
             try:
                 answer = await self._redis.xread({stream: last}, count=200, block=_BLOCK_MS)
+                for _name, entries in answer or []:
+                    for entry_id, fields in entries:
+                        last = entry_id
+                        self._deal(fields[b"e"])
+                    await self._redis.xtrim(stream, minid=last, approximate=False)
             except RedisError as error:
-                # Calls in flight notice by the missing heartbeat; this loop heals when the server is back (T166).
+                # This loop heals when the server is back (T166); calls in flight end, for an event may be lost.
                 log.warning("inference_inbox_unreachable", error=type(error).__name__)
+                self._fail_all()
                 await asyncio.sleep(0.5)
-                continue
-            for _name, entries in answer or []:
-                for entry_id, fields in entries:
-                    last = entry_id
-                    self._deal(fields[b"e"])
-                await self._redis.xtrim(stream, minid=last, approximate=False)
+
+    def _fail_all(self) -> None:
+        """An answer with a hole in it must not pass for a whole one."""
+        for request_id, mailbox in self._mailboxes.items():
+            event = ErrorEvent(request_id, "broker_down", _BROKER_LOST, retryable=True, retry_after_s=2)
+            mailbox.put((GATEWAY, event))
 
     def _deal(self, packed: bytes) -> None:
         worker, wires = msgpack.unpackb(packed)

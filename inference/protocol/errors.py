@@ -63,6 +63,7 @@ STATUS_BY_CODE: dict[str, int] = {
     "cancelled": 499,
     "deadline_exceeded": 504,
     "runner_died": 503,
+    "broker_down": 503,
     "queue_full": 503,
     "no_capacity": 503,
     "out_of_memory": 503,

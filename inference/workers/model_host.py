@@ -341,7 +341,12 @@ class ModelHost:
     ) -> dict[str, Any]:
         """Send the load order and wait for its outcome. Raises: _LoadFailed."""
         overdue = threading.Event()
-        timer = threading.Timer(self._load_timeout_s, lambda: (overdue.set(), runner.kill()))
+
+        def give_up() -> None:
+            overdue.set()
+            runner.kill()
+
+        timer = threading.Timer(self._load_timeout_s, give_up)
         timer.daemon = True
         timer.start()
         try:

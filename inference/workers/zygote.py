@@ -16,6 +16,7 @@ import select
 import signal
 import socket
 import sys
+from typing import Any
 
 import msgpack
 
@@ -62,7 +63,7 @@ def main(descriptor: int) -> None:
             control.send(msgpack.packb(_spawn(control, message, received)))
 
 
-def _receive(control: socket.socket) -> tuple[dict[str, object] | None, int]:
+def _receive(control: socket.socket) -> tuple[dict[str, Any] | None, int]:
     fds = array.array("i")
     data, ancillary, _, _ = control.recvmsg(_MAX_MESSAGE, socket.CMSG_SPACE(fds.itemsize))
     for level, kind, content in ancillary:
@@ -77,7 +78,7 @@ def _reap() -> None:
             pass
 
 
-def _spawn(control: socket.socket, message: dict[str, object], channel: int) -> dict[str, object]:
+def _spawn(control: socket.socket, message: dict[str, Any], channel: int) -> dict[str, object]:
     """Fork a warden; it tells the runner's process id through a pipe."""
     read_end, write_end = os.pipe()
     warden = os.fork()
@@ -92,7 +93,7 @@ def _spawn(control: socket.socket, message: dict[str, object], channel: int) -> 
     return {"warden": warden, "runner": int(told) if told else 0}
 
 
-def _watch_over(message: dict[str, object], channel: int, write_end: int) -> None:
+def _watch_over(message: dict[str, Any], channel: int, write_end: int) -> None:
     """Be the warden: leave the namespaces, fork the runner into them, end when it ends. Never returns."""
     status = 1
     try:
@@ -109,10 +110,10 @@ def _watch_over(message: dict[str, object], channel: int, write_end: int) -> Non
         os._exit(status & 0x7F)
 
 
-def _become_runner(message: dict[str, object], channel: int, namespaced: bool) -> None:
+def _become_runner(message: dict[str, Any], channel: int, namespaced: bool) -> None:
     """Confine this process and serve. Never returns."""
     try:
-        confinement = sandbox.Confinement(**message["confinement"])  # type: ignore[arg-type]
+        confinement = sandbox.Confinement(**message["confinement"])
         layers, model = sandbox.confine(confinement, keep=channel, namespaced=namespaced)
         from inference.workers.runner import serve  # noqa: PLC0415 -- slow import, already loaded here
 

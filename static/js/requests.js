@@ -4,13 +4,13 @@ import { toast } from "./toast.js";
 
 const token = () => document.querySelector('meta[name="csrf-token"]')?.content ?? "";
 
-// For fetch() in page scripts: headers for a same-origin POST, PUT, PATCH or DELETE.
+// For fetch() in page scripts: headers for a same-origin POST, PUT, PATCH or DELETE; refusals come in the page's language.
 export function csrfHeaders() {
-  return { "X-CSRFToken": token() };
+  return { "X-CSRFToken": token(), "Accept-Language": document.documentElement.lang };
 }
 
 function wordsOf(request) {
-  return request.getResponseHeader("X-Error-Message") || `${request.status} ${request.statusText}`.trim();
+  return request.getResponseHeader("X-Error-Message") || document.getElementById("toasts").dataset.failed;
 }
 
 export function startHtmx(startIn) {

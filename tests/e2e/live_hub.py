@@ -31,6 +31,7 @@ class LiveHub:
     data_dir: Path
     settings: dict[str, str] = field(default_factory=dict)
     port: int = field(default_factory=free_port)
+    metrics_port: int = field(default_factory=free_port)
     process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -51,7 +52,7 @@ class LiveHub:
             "HUB_DATA_DIR": str(self.data_dir),
             "HUB_DEMO": "0",
             "HUB_URL": self.url,
-            "HUB_METRICS_BIND": "",
+            "HUB_METRICS_BIND": f"127.0.0.1:{self.metrics_port}",
             "PORT": str(self.port),
         }
         return kept | own | {key: value for key, value in self.settings.items() if key != "is_embedded"}

@@ -192,15 +192,30 @@ def _embedder(ada: User) -> Repo:
 
 
 def _writer(ada: User) -> Repo:
-    """Slow enough (some milliseconds a token) and long enough (1,024 tokens) to be stopped midway."""
+    """Long enough (1,024 tokens) to be stopped midway; each token is a piece of text of its own."""
     repo = _repo(ada, "ada/murmur")
     with tempfile.TemporaryDirectory() as directory:
-        folder = tiny_models.build_causal(Path(directory), layers=6, hidden=384)
+        folder = tiny_models.build_causal(Path(directory), layers=6, hidden=128)
+        _speak_words(folder)
         config = json.loads((folder / "config.json").read_text())
         (folder / "config.json").write_text(json.dumps(config | {"max_position_embeddings": 4096}))
         (folder / "README.md").write_text(_WRITER_CARD, encoding="utf-8")
         commit_folder(repo, folder, actor=Viewer(user=ada), message="Add the model")
     return repo
+
+
+def _speak_words(folder: Path) -> None:
+    """Let only letters win: random bytes would mostly be halves of characters, which are held back."""
+    from safetensors.torch import load_file, save_file
+
+    weights = load_file(folder / "model.safetensors")
+    vocabulary = json.loads((folder / "tokenizer.json").read_text())["model"]["vocab"]
+    head = weights["lm_head.weight"]
+    letters = [index for token, index in vocabulary.items() if token.isascii() and token.isalpha()]
+    kept = head[letters] * 50
+    head.zero_()
+    head[letters] = kept
+    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
 
 
 def _dataset(ada: User) -> Repo:

@@ -292,7 +292,7 @@ def test_without_script_a_form_carries_small_files(
     (tmp_path / "model.safetensors").write_bytes(os.urandom(1000))
 
     page.goto(f"{hub.url}/{repo_id}/upload/main")
-    page.locator("#plain_files").set_input_files([tmp_path / "readme.txt", tmp_path / "model.safetensors"])
+    page.locator("#plain_chosen_files").set_input_files([tmp_path / "readme.txt", tmp_path / "model.safetensors"])
     page.get_by_role("button", name="Commit to main").click()
 
     expect(page.get_by_text("Committed as")).to_be_visible()

@@ -8,7 +8,7 @@ from typing import Final
 from urllib.parse import SplitResult, quote, unquote, urlsplit
 
 #: Part of every cache key (T86): raise it with each change of what the renderer lets through or puts out.
-RENDERER_VERSION: Final = 1
+RENDERER_VERSION: Final = 2
 MAX_SOURCE_BYTES: Final = 256 * 1024
 MAX_HTML_BYTES: Final = 2 * 1024 * 1024
 MAX_DEPTH: Final = 100

@@ -55,6 +55,8 @@ _VOID: Final = frozenset("area base br col embed hr img input link meta param so
 _SELF_CLOSING: Final = frozenset("p li dt dd td th tr thead tbody tfoot option colgroup caption rt rp".split())
 _TAG: Final = re.compile(r"<(/?)([A-Za-z][A-Za-z0-9]*)")
 
+_EMPTY_HEADER: Final = re.compile(r"<th((?: [^<>]*)?)>\s*</th>")
+
 
 def _extensions() -> comrak.ExtensionOptions:
     options = comrak.ExtensionOptions()
@@ -90,7 +92,8 @@ def to_clean_html(source: str) -> str:
         id_prefix=ID_PREFIX,
     )
     check_depth(clean)
-    return clean
+    # A header cell without words names nothing to those who hear the table.
+    return _EMPTY_HEADER.sub(r"<td\1></td>", clean)
 
 
 def check_depth(html: str) -> None:

@@ -147,7 +147,11 @@ def _create(
         raise _taken(owner, repo_type, name) from error
     finally:
         shutil.rmtree(staged.parent, ignore_errors=True)
-    lfs.require_links(repo, actor=viewer, sha256s=links)
+    try:
+        lfs.require_links(repo, actor=viewer, sha256s=links)
+    except HubError:  # over the quota, or a pointer to nothing: no half copy stays behind
+        delete_repo(viewer, repo)
+        raise
     follow_refs(repo.pk, actor_pk=viewer.user_pk)
     repo.refresh_from_db()
     return repo

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
-from typing import Final
+from typing import BinaryIO, Final, cast
 from uuid import UUID
 
 from django.conf import settings
@@ -22,7 +22,15 @@ from django.db import transaction
 from django.utils import timezone
 
 from hub.accounts.auth import Viewer
-from hub.core.errors import BadRequest, Conflict, EntryNotFound, PayloadTooLarge, StorageFull, Unprocessable
+from hub.core.errors import (
+    AuthenticationRequired,
+    BadRequest,
+    Conflict,
+    EntryNotFound,
+    PayloadTooLarge,
+    StorageFull,
+    Unprocessable,
+)
 from hub.core.ids import is_sha256
 from hub.repos.content import Snapshot, at_revision, get_paths, read_text
 from hub.repos.enums import UploadState
@@ -190,6 +198,8 @@ def _judged(plan: FilePlan) -> FileCheck:
 def create_draft(repo: Repo, *, author: Viewer, revision: str = "") -> UploadDraft:
     """Start an upload to a branch. The caller has checked the right to write. Raises: RevisionNotFound."""
     snapshot = at_revision(repo, revision)
+    if author.user is None:
+        raise AuthenticationRequired
     return UploadDraft.objects.create(repo=repo, author=author.user, revision=snapshot.revision)
 
 
@@ -389,6 +399,7 @@ def commit_draft(
     extra = list(operations)
     if not files and not extra:
         raise BadRequest("There is nothing to commit.")
+    _require_true_sizes(files)
     result = create_commit(
         draft.repo,
         actor=actor,
@@ -405,6 +416,19 @@ def commit_draft(
     return result
 
 
+def _require_true_sizes(files: Sequence[UploadDraftFile]) -> None:
+    """Small files are read whole, and "small" was the browser's word (T68). Raises: Unprocessable, EntryNotFound."""
+    read_whole = [file for file in files if file.size_bytes and not file.is_large]
+    for start in range(0, len(read_whole), 500):
+        batch = read_whole[start : start + 500]
+        stored = objects.find_objects([file.sha256 for file in batch])
+        for file in batch:
+            if file.sha256 not in stored:
+                raise EntryNotFound(f"{file.path} is no longer here. Please upload it again.")
+            if stored[file.sha256].size_bytes != file.size_bytes:
+                raise Unprocessable(f"{file.path} has {stored[file.sha256].size_bytes} bytes, not {file.size_bytes}.")
+
+
 def _addition(file: UploadDraftFile) -> Operation:
     if file.size_bytes == 0:
         return AddBytes(file.path)
@@ -413,7 +437,8 @@ def _addition(file: UploadDraftFile) -> Operation:
     # A card or rules file is looked into before the commit, so it comes as bytes; others are read in their turn.
     if file.path in (ATTRIBUTES_PATH, "README.md"):
         return AddBytes(file.path, objects.read_object(file.sha256))
-    return AddStream(file.path, LazyReader(partial(objects.read_object, file.sha256)), file.size_bytes)
+    source = cast(BinaryIO, LazyReader(partial(objects.read_object, file.sha256)))
+    return AddStream(file.path, source, file.size_bytes)
 
 
 def abandon(draft: UploadDraft) -> None:

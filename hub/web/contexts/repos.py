@@ -17,6 +17,7 @@ from community.queries import repo_summary
 from hub.accounts.auth import Viewer
 from hub.accounts.models import Organization, User
 from hub.catalog.models import RepoIndex
+from hub.core.error_words import in_words_of_reader
 from hub.core.ids import RepoType
 from hub.core.taxonomy import (
     LICENSES,
@@ -137,7 +138,7 @@ def repo_head(
         likes=summary.likes,
         is_liked=summary.is_liked,
         state=live.state if live else "",
-        state_reason=_(live.reason) if live and live.reason else "",
+        state_reason=in_words_of_reader(live.reason) if live else "",
         tags=_tags(index, repo.type) if index and show_tags else [],
         tabs=_tabs(repo, tab, file_count=index.file_count if index else None, is_admin=rights["can_admin"]),
         **rights,

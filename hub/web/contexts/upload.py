@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 
 from hub.accounts.auth import Viewer
 from hub.catalog.models import RepoIndex
+from hub.core.error_words import in_words_of_reader
 from hub.core.ids import RepoType
 from hub.repos.content import Snapshot
 from hub.repos.models import Repo
@@ -115,10 +116,12 @@ def upload_result(repo: Repo, commit_oid: str) -> UploadResult:
     if index is None or not is_current:
         return UploadResult("pending")
     serving = serving_of(repo)
-    findings = tuple(f"{found['path']}: {_(found['message'])}" for found in index.inspection.get("findings", ()))
+    found = index.inspection.get("findings", ())
+    findings = tuple(f"{one['path']}: {in_words_of_reader(one['message'])}" for one in found)
     if serving.is_servable:
         return UploadResult("hosted", _("This model can be called on this hub."), findings)
-    text = _("The model will be listed, but cannot be hosted: %(reason)s") % {"reason": _(serving.reason)}
+    reason = in_words_of_reader(serving.reason)
+    text = _("The model will be listed, but cannot be hosted: %(reason)s") % {"reason": reason}
     return UploadResult("refused", text, findings)
 
 

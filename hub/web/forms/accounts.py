@@ -9,13 +9,14 @@ from django.conf import settings
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from hub.core.error_words import in_words_of_reader
 from hub.core.errors import HubError
 
 
 def add_refusal(form: forms.Form, error: HubError) -> None:
     """Show a service's refusal at the field that it names, or above the form."""
     field = error.data.get("param")
-    form.add_error(field if field in form.fields else None, _(error.message))
+    form.add_error(field if field in form.fields else None, in_words_of_reader(error.message))
 
 
 class AvatarField(forms.FileField):

@@ -41,7 +41,7 @@ class _ManyFilesField(forms.FileField):
 class PlainUploadForm(CommitForm):
     """Files in the request itself; the service caps their total."""
 
-    files = _ManyFilesField(
+    chosen_files = _ManyFilesField(
         label=gettext_lazy("Files"),
         widget=_ManyFilesInput(attrs={"multiple": True}),
         help_text=gettext_lazy("Together at most 10 MB. For more, turn on JavaScript or use the command line."),
@@ -53,10 +53,10 @@ class PlainUploadForm(CommitForm):
         label=gettext_lazy("Folder in the repository"),
         widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
     )
-    field_order = ["files", "folder", "message", "description"]
+    field_order = ["chosen_files", "folder", "message", "description"]
 
     def small_files(self) -> list[SmallFile]:
         """The files under the paths that they will have."""
         folder = "/".join(part.strip() for part in self.cleaned_data["folder"].split("/") if part.strip())
         prefix = f"{folder}/" if folder else ""
-        return [SmallFile(f"{prefix}{file.name}", file.read()) for file in self.cleaned_data["files"]]
+        return [SmallFile(f"{prefix}{file.name}", file.read()) for file in self.cleaned_data["chosen_files"]]

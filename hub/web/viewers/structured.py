@@ -24,8 +24,13 @@ class Table:
     is_cut: bool = False
 
 
+def encodable(text: str) -> str:
+    """JSON can spell half a character (``"\\ud800"``), which no page can carry (T106)."""
+    return text.encode("utf-8", "replace").decode()
+
+
 def clip(value: Any) -> str:
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+    text = encodable(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str))
     return text if len(text) <= MAX_CELL_CHARS else f"{text[:MAX_CELL_CHARS]}…"
 
 
@@ -64,7 +69,7 @@ def jsonl_head(text: str, *, is_cut: bool) -> Table:
 def json_text(text: str) -> str:
     """JSON laid out for reading; what has line breaks already stays as its author wrote it. Raises: ValueError."""
     value = json.loads(text)
-    return text if text.strip().count("\n") > 2 else json.dumps(value, indent=2, ensure_ascii=False)
+    return text if text.strip().count("\n") > 2 else encodable(json.dumps(value, indent=2, ensure_ascii=False))
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +87,7 @@ def notebook_cells(text: str) -> list[NotebookCell]:
     if not isinstance(cells, list):
         raise TypeError("cells is no list")
     return [
-        NotebookCell(str(cell.get("cell_type", "raw")), _joined(cell.get("source")), tuple(_outputs(cell)))
+        NotebookCell(encodable(str(cell.get("cell_type", "raw"))), _joined(cell.get("source")), tuple(_outputs(cell)))
         for cell in cells[:MAX_CELLS]
         if isinstance(cell, dict)
     ]
@@ -101,4 +106,4 @@ def _outputs(cell: dict[str, Any]) -> list[str]:
 
 
 def _joined(value: Any) -> str:
-    return "".join(str(part) for part in value) if isinstance(value, list) else str(value or "")
+    return encodable("".join(str(part) for part in value) if isinstance(value, list) else str(value or ""))

@@ -14,6 +14,7 @@ from typing import Any, Final
 from hub.core.safetensors_header import check_safetensors
 from hub.repos.content import Snapshot, read_range
 from hub.storage.git.objects import TreeEntry
+from hub.web.viewers.structured import encodable
 
 #: A header of this size lists about 40,000 tensors; larger ones are not shown.
 MAX_HEADER_BYTES: Final = 4 * 1024 * 1024
@@ -62,10 +63,12 @@ def safetensors_table(snapshot: Snapshot, entry: TreeEntry) -> SafetensorsTable:
 
 
 def _tensor(name: str, value: Any) -> Tensor:
-    shape = value["shape"]
-    return Tensor(
-        name[:300], str(value["dtype"])[:20], " × ".join(str(int(n)) for n in shape[:8]), math.prod(shape[:8])
-    )
+    """Raises: KeyError, TypeError, ValueError for what is no tensor, or one of more values than a file can hold."""
+    shape = [int(n) for n in value["shape"][:8]]
+    count = math.prod(shape)
+    if not 0 <= count < 2**63:
+        raise ValueError("shape")
+    return Tensor(encodable(name)[:300], encodable(str(value["dtype"]))[:20], " × ".join(str(n) for n in shape), count)
 
 
 def _by_dtype(tensors: list[Tensor]) -> dict[str, int]:
@@ -78,7 +81,10 @@ def _by_dtype(tensors: list[Tensor]) -> dict[str, int]:
 def _pairs(metadata: Any) -> list[tuple[str, str]]:
     if not isinstance(metadata, dict):
         return []
-    return [(str(key)[:100], str(value)[:300]) for key, value in list(metadata.items())[:_MAX_METADATA]]
+    return [
+        (encodable(str(key))[:100], encodable(str(value))[:300])
+        for key, value in list(metadata.items())[:_MAX_METADATA]
+    ]
 
 
 def _problem(snapshot: Snapshot, entry: TreeEntry) -> str:

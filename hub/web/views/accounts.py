@@ -15,6 +15,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from hub.accounts.permissions import get_namespace_for_create
 from hub.accounts.services.namespaces import check_name
 from hub.accounts.services.users import delete_account, update_profile
+from hub.core.error_words import in_words_of_reader
 from hub.core.errors import Conflict, HubError, PermissionDenied
 from hub.core.ids import RepoType, validate_repo_name
 from hub.core.ratelimit import NAME_CHECKS, hit
@@ -97,7 +98,7 @@ def name_check(request: HttpRequest) -> JsonResponse:
         else:
             check_name(name)
     except HubError as error:
-        message = _(error.message)
+        message = in_words_of_reader(error.message)
         return JsonResponse({"name": name, "available": False, "message": message})
     return JsonResponse({"name": name, "available": True, "message": _("This name is free.")})
 

@@ -13,6 +13,7 @@ from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from hub.core.error_words import in_words_of_reader
 from hub.core.errors import (
     BadRequest,
     Conflict,
@@ -360,7 +361,7 @@ def _save(request: HttpRequest, snapshot: Snapshot, old_path: str, form: FileFor
 
 
 def _refuse(form: Any, error: HubError, field: str) -> None:
-    form.add_error(field if field in form.fields else None, _(error.message))
+    form.add_error(field if field in form.fields else None, in_words_of_reader(error.message))
 
 
 def _raced(request: HttpRequest, snapshot: Snapshot, path: str, form: FileForm, *, is_crlf: bool) -> HttpResponse:

@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
 from hub.accounts.models import User
+from hub.core.error_words import in_words_of_reader
 from hub.core.errors import BadRequest, Conflict, PermissionDenied, RevisionNotFound
 from hub.core.ids import RepoType
 from hub.repos.content import (
@@ -196,7 +197,7 @@ def _change_ref(request: HttpRequest, repo_type: RepoType, namespace: str, name:
             return _create_tag(request, repo)
         _delete_ref(request, repo, action)
     except (RevisionNotFound, PermissionDenied) as error:
-        messages.error(request, _(error.message))
+        messages.error(request, in_words_of_reader(error.message))
     return redirect(f"{repo.urls.page}/refs")
 
 
@@ -211,7 +212,7 @@ def _create_branch(request: HttpRequest, repo: Repo) -> HttpResponse:
         except RevisionNotFound:
             form.add_error("start", _("There is no such branch, tag or commit."))
         except (BadRequest, Conflict) as error:
-            form.add_error("name", _(error.message))
+            form.add_error("name", in_words_of_reader(error.message))
         else:
             messages.success(request, _("Branch %(name)s was created.") % {"name": data["name"]})
             return redirect(repo.urls.tree(data["name"]))
@@ -233,7 +234,7 @@ def _create_tag(request: HttpRequest, repo: Repo) -> HttpResponse:
         except RevisionNotFound:
             form.add_error("start", _("There is no such branch, tag or commit."))
         except (BadRequest, Conflict) as error:
-            form.add_error("name", _(error.message))
+            form.add_error("name", in_words_of_reader(error.message))
         else:
             messages.success(request, _("Tag %(name)s was created.") % {"name": data["name"]})
             return redirect(f"{repo.urls.page}/refs")

@@ -11,6 +11,7 @@ from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
+from hub.core.error_words import in_words_of_reader
 from hub.core.errors import BadRequest, Conflict, PermissionDenied
 from hub.core.ids import RepoType
 from hub.repos.enums import Visibility
@@ -84,7 +85,7 @@ def _move(request: HttpRequest, repo: Repo) -> HttpResponse:
         try:
             moved = move_repo(request.viewer, repo, to_namespace=data["namespace"], to_name=data["name"])
         except Conflict as error:
-            form.add_error("name", _(error.message))
+            form.add_error("name", in_words_of_reader(error.message))
         except (BadRequest, PermissionDenied) as error:
             add_refusal(form, error)
         else:

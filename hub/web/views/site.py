@@ -14,7 +14,9 @@ from django.utils import timezone
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.safestring import mark_safe
 from django.views.decorators.http import require_POST, require_safe
+from django.views.i18n import set_language as set_language_cookie
 
+from hub.accounts.services.users import update_profile
 from hub.core.markdown import render_markdown
 from hub.core.middleware import THEMES
 
@@ -36,6 +38,15 @@ def set_theme(request: HttpRequest) -> HttpResponse:
     else:
         response.delete_cookie("theme", samesite="Lax")
     return response
+
+
+@require_POST
+def set_language(request: HttpRequest) -> HttpResponse:
+    """Django's own view keeps the choice in a cookie; of a signed-in person the account remembers it too."""
+    language = request.POST.get("language", "")
+    if request.viewer.user is not None and language in dict(settings.LANGUAGES):
+        update_profile(request.viewer.user, language=language)
+    return set_language_cookie(request)
 
 
 @require_safe

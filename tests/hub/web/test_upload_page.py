@@ -289,7 +289,7 @@ def test_a_branch_that_moved_is_told(browser: Client, viewer: Viewer, repo: Repo
 def test_a_plain_form_commits_small_files(browser: Client, repo: Repo) -> None:
     weights = os.urandom(2000)
     form = {
-        "files": [SimpleUploadedFile("a.txt", b"text"), SimpleUploadedFile("w.safetensors", weights)],
+        "chosen_files": [SimpleUploadedFile("a.txt", b"text"), SimpleUploadedFile("w.safetensors", weights)],
         "folder": "/some//place/",
         "message": "",
     }
@@ -310,8 +310,8 @@ def test_a_plain_form_is_refused_with_its_reason(browser: Client, repo: Repo, mo
     head = repo.head_oid
 
     empty = browser.post("/ada/box/upload/main", {"message": "x"})
-    large = browser.post("/ada/box/upload/main", {"files": SimpleUploadedFile("a.txt", b"12345678901")})
-    named = browser.post("/ada/box/upload/main", {"files": SimpleUploadedFile("a.txt", b"1"), "folder": ".git"})
+    large = browser.post("/ada/box/upload/main", {"chosen_files": SimpleUploadedFile("a.txt", b"12345678901")})
+    named = browser.post("/ada/box/upload/main", {"chosen_files": SimpleUploadedFile("a.txt", b"1"), "folder": ".git"})
 
     assert [empty.status_code, large.status_code, named.status_code] == [422, 413, 400]
     repo.refresh_from_db()

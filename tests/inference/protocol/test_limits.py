@@ -17,7 +17,8 @@ ROWS = {
     "new tokens": f"{limits.MAX_NEW_TOKENS:,} at most, {limits.DEFAULT_NEW_TOKENS} when not said",
     "stop strings": f"{limits.MAX_STOP_STRINGS}, of {limits.MAX_STOP_CHARS} characters",
     "labels (`top_k`)": f"{limits.MAX_TOP_K_LABELS:,}",
-    "image": f"{limits.MAX_IMAGE_PIXELS // 10**6} million pixels at most, {limits.MIN_IMAGE_SIDE} pixels a side at least",
+    "image": f"{limits.MAX_IMAGE_PIXELS // 10**6} million pixels at most, "
+    f"{limits.MIN_IMAGE_SIDE} pixels a side at least",
 }
 
 

@@ -316,24 +316,51 @@ def test_a_failed_load_rests_for_a_moment_and_is_then_tried_again(host, causal, 
     assert isinstance(Caller(host, "half", snapshot, request).wait(), DoneEvent)
 
 
-@pytest.mark.parametrize("allow", [False, True])
-def test_a_missing_layer_refuses_unless_the_operator_allows_it_t136(tmp_path, empty, monkeypatch, allow):
-    """The runner itself says which layer holds; here one more is required than any machine has."""
-    monkeypatch.setattr(sandbox, "python_command", _with_an_impossible_layer)
-    monkeypatch.setattr(runner_process, "python_command", _with_an_impossible_layer)
+IMPOSSIBLE = "sandbox.REQUIRED_LAYERS += ('impossible',)"
+NO_NAMESPACES = "sandbox.leave_namespaces = lambda: False"
+NO_LANDLOCK = "sandbox._landlock = lambda *a, **k: sandbox._assert(False)"
+NO_SECCOMP = "sandbox.syscalls.seccomp_deny = lambda: sandbox._assert(False)"
+
+
+@pytest.mark.parametrize(
+    ("kernel", "allow", "missing"),
+    [
+        ([IMPOSSIBLE], False, "sandbox_unavailable"),
+        ([IMPOSSIBLE], True, None),
+        ([NO_NAMESPACES, NO_LANDLOCK], False, "sandbox_unavailable"),
+        ([NO_NAMESPACES, NO_SECCOMP], False, "sandbox_unavailable"),
+        ([NO_NAMESPACES, NO_SECCOMP, NO_LANDLOCK], True, None),
+    ],
+)
+def test_a_missing_layer_refuses_unless_the_operator_allows_it_t136(
+    tmp_path, empty, monkeypatch, kernel, allow, missing
+):
+    """The runner itself says which layers hold; here the kernel it meets lacks some."""
+    monkeypatch.setattr(runner_process, "python_command", lambda call: _command(f"{'; '.join(kernel)}; {call}"))
     host = ModelHost(GIB, 1, tmp_path, 600, allow_degraded=allow, threads=1)
     try:
         final = Caller(host, "a", echo(empty), GenerateRequest(prompt="x")).wait()
-        if allow:
-            assert isinstance(final, DoneEvent)
-        else:
-            assert (final.code, final.status, final.retryable) == ("sandbox_unavailable", 503, True)
-            assert host.state("a").reason == "sandbox_unavailable"
+        assert getattr(final, "code", None) == missing
+        if missing:
+            assert (final.status, final.retryable) == (503, True)
+            assert host.state("a").reason == missing
     finally:
         host.close()
 
 
-def _with_an_impossible_layer(call):
-    root = str(Path(sandbox.__file__).resolve().parents[2])
-    add = "from inference.workers import sandbox; sandbox.REQUIRED_LAYERS += ('impossible',)"
-    return [sys.executable, "-I", "-B", "-c", f"import sys; sys.path.append({root!r}); {add}; {call}"]
+def test_seccomp_and_landlock_suffice_where_namespaces_are_forbidden(tmp_path, empty, monkeypatch):
+    if not sandbox.probe_layers().get("landlock"):
+        pytest.skip("this kernel has no Landlock")
+    monkeypatch.setattr(runner_process, "python_command", lambda call: _command(f"{NO_NAMESPACES}; {call}"))
+    host = ModelHost(GIB, 1, tmp_path, 600, threads=1)
+    try:
+        assert isinstance(Caller(host, "a", echo(empty), GenerateRequest(prompt="x")).wait(), DoneEvent)
+        layers = host.state("a").layers
+        assert not layers["namespaces"]
+        assert all(layers[name] for name in sandbox.REQUIRED_LAYERS)
+    finally:
+        host.close()
+
+
+def _command(call):
+    return sandbox.python_command(f"from inference.workers import sandbox; {call}")
