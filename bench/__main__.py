@@ -35,7 +35,7 @@ def main() -> None:
         if {"hosted", "transfer"} & set(wanted):
             with bench_hub(options.data or Path(scratch) / "hub") as hub:
                 if "hosted" in wanted:
-                    rows += _hosted(hub, rounds, answers=320 if options.quick else 960)
+                    rows += _hosted(hub, rounds, answers=96 if options.quick else 960)
                 if "transfer" in wanted:
                     rows += _transfer(hub, Path(scratch), rounds)
         if "pages" in wanted:

@@ -8,6 +8,7 @@ import statistics
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,6 +30,19 @@ class Compared:
 def _compared(pairs: list[tuple[float, float]]) -> Compared:
     ours, raw = (statistics.median(side) for side in zip(*pairs, strict=True))
     return Compared(ours, raw, statistics.median(our / other for our, other in pairs))
+
+
+def _alternate(rounds: int, ours: Callable[[], float], raw: Callable[[], float]) -> list[tuple[float, float]]:
+    """Measure both sides in turn, which one first changing; what comes out is told as it comes."""
+    pairs = []
+    for number in range(rounds):
+        if number % 2:
+            other = raw()
+            pairs.append((ours(), other))
+        else:
+            pairs.append((ours(), raw()))
+        print("round {}: {:.4g} / {:.4g}".format(number + 1, *pairs[-1]), file=sys.stderr, flush=True)
+    return pairs
 
 
 class _Raw:
@@ -57,7 +71,9 @@ def embeddings(hub: BenchHub, *, rounds: int, answers: int) -> Compared:
     try:
         raw.ask(f"embed {CALLERS * 2} {CALLERS}")
         return _compared(
-            [(asyncio.run(_embed_round(hub, answers)), raw.ask(f"embed {answers} {CALLERS}")) for _ in range(rounds)]
+            _alternate(
+                rounds, lambda: asyncio.run(_embed_round(hub, answers)), lambda: raw.ask(f"embed {answers} {CALLERS}")
+            )
         )
     finally:
         raw.close()
@@ -86,7 +102,9 @@ def first_token(hub: BenchHub, *, rounds: int) -> Compared:
     raw = _Raw(hub.snapshot(GENERATOR))
     try:
         raw.ask("first_token")
-        return _compared([(asyncio.run(_first_token_round(hub)), raw.ask("first_token")) for _ in range(rounds)])
+        return _compared(
+            _alternate(rounds, lambda: asyncio.run(_first_token_round(hub)), lambda: raw.ask("first_token"))
+        )
     finally:
         raw.close()
 

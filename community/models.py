@@ -15,3 +15,6 @@ class Like(models.Model):
     class Meta:
         constraints = [models.UniqueConstraint(fields=["repo", "user"], name="like_once")]
         indexes = [models.Index(fields=["user", "-created_at"], name="likes_of_user")]
+
+    def __str__(self) -> str:
+        return f"{self.user_id} likes {self.repo_id}"

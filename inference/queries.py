@@ -162,8 +162,8 @@ def list_callable(viewer: Viewer, limit: int = 1000) -> list[dict[str, Any]]:
 def inference_summary(repo: Repo) -> dict[str, Any]:
     """The inference fields of ``GET /api/models/{id}``; empty where this hub does not run the model.
 
-    "warm" means callable now or after a load, as clients read it; the page tells which of both.  (Lists want the mapping as an array
-    with ``provider`` inside: hub-api §7.2.)
+    "warm" means callable now or after a load, as clients read it; the page tells which of both.  Lists want the
+    mapping as an array with ``provider`` inside (hub-api §7.2).
     """
     serving = serving_of(repo)
     if not serving.is_servable:

@@ -17,6 +17,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from hub.accounts.models import AccessToken, AuditEvent, Membership, Namespace, Organization, User
+from hub.accounts.requests import SignedInRequest
 from hub.accounts.services.tokens import revoke_token
 from hub.accounts.services.users import deactivate
 
@@ -41,7 +42,7 @@ def _sign_in(request: HttpRequest, extra_context: dict[str, Any] | None = None) 
 
 
 admin.site.has_permission = _may_administer  # type: ignore[method-assign]
-admin.site.login = _sign_in  # type: ignore[method-assign, assignment]
+admin.site.login = _sign_in  # type: ignore[method-assign]
 
 
 class ReadOnlyAdmin(admin.ModelAdmin):
@@ -92,7 +93,7 @@ class UserAdmin(admin.ModelAdmin):
         return False
 
     @admin.action(description=gettext_lazy("Switch the chosen accounts off"))
-    def switch_off(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
+    def switch_off(self, request: SignedInRequest, queryset: QuerySet[User]) -> None:
         others = [user for user in queryset.filter(is_active=True) if user.pk != request.user.pk]
         for user in others:
             deactivate(user, actor=request.user)
@@ -135,7 +136,7 @@ class AccessTokenAdmin(ReadOnlyAdmin):
     actions = ("revoke",)
 
     @admin.action(description=gettext_lazy("Revoke the chosen tokens"))
-    def revoke(self, request: HttpRequest, queryset: QuerySet[AccessToken]) -> None:
+    def revoke(self, request: SignedInRequest, queryset: QuerySet[AccessToken]) -> None:
         for token in queryset.select_related("user"):
             revoke_token(token, actor=request.user, reason="admin")
         self.message_user(request, _("The chosen tokens are revoked."), messages.SUCCESS)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from allauth.usersessions.models import UserSession
 from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
@@ -123,6 +124,6 @@ def preview_account_deletion(user: User) -> AccountPreview:
         blocking=organizations_only_admin(user),
         memberships=list(memberships_of(user)),
         token_count=tokens_of(user).count(),
-        session_count=user.usersession_set.count(),
+        session_count=UserSession.objects.filter(user=user).count(),
         invitation_count=Invitation.objects.filter(Q(invitee=user) | Q(inviter=user)).count(),
     )

@@ -12,7 +12,7 @@ import binascii
 import os
 import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
@@ -184,7 +184,7 @@ def _decode(value: Fields, path: str) -> bytes:
         raise BadRequest(f"{path[:200]}: the content is not valid base64.") from error
 
 
-_MAKERS: Final = {
+_MAKERS: Final[dict[str, Callable[[_Reader, Fields], list[Operation]]]] = {
     "file": _Reader.file,
     "lfsFile": _Reader.large_file,
     "deletedFile": lambda _, value: [DeleteFile(value.text("path"))],

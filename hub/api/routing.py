@@ -46,8 +46,8 @@ def api(*, limit: str = "api", **views: View) -> View:
         return route.answer(request, arguments)
 
     # Clients without a session have nothing to forge; the others are checked in `_refuse_forgery`.
-    view.csrf_exempt = True  # type: ignore[attr-defined]
-    view.methods = frozenset(views)  # type: ignore[attr-defined]
+    view.csrf_exempt = True
+    view.methods = frozenset(views)
     return view
 
 
@@ -80,7 +80,7 @@ class _Route:
         return view(request, **arguments)
 
     def _count(self, request: HttpRequest) -> Standing | None:
-        viewer = request.viewer  # type: ignore[attr-defined]
+        viewer = request.viewer
         if viewer.service is not None:  # our own workers
             return None
         limit = settings.HUB_RATE_RESOLVE if self.limit == "resolvers" else settings.HUB_RATE_API
@@ -90,7 +90,7 @@ class _Route:
             )
         return hit(Bucket(self.limit, limit, WINDOW_S), f"user:{viewer.user_pk}")
 
-    def _preflight(self) -> HttpResponse:
+    def _preflight(self) -> HttpResponseBase:
         response = HttpResponse(status=204)
         response["Access-Control-Allow-Methods"] = ", ".join(sorted({*self.views, "OPTIONS"}))
         response["Access-Control-Allow-Headers"] = _ALLOWED_HEADERS
@@ -99,7 +99,7 @@ class _Route:
 
 
 class _ForgeryCheck(CsrfViewMiddleware):
-    def _reject(self, request: HttpRequest, reason: str) -> str:  # type: ignore[override]
+    def _reject(self, request: HttpRequest, reason: str) -> str:
         return reason
 
 
@@ -108,11 +108,11 @@ _forgery_check = _ForgeryCheck(lambda request: HttpResponse())
 
 def _refuse_forgery(request: HttpRequest) -> None:
     """A browser's session acts only with the page's token, API routes included (T09)."""
-    viewer = request.viewer  # type: ignore[attr-defined]
+    viewer = request.viewer
     if viewer.user is None or "authorization" in request.headers:
         return
     _forgery_check.process_request(request)
-    if _forgery_check.process_view(request, None, (), {}) is not None:
+    if _forgery_check.process_view(request, HttpResponse, (), {}) is not None:
         raise PermissionDenied("The page has expired. Please reload it and try again.")
 
 

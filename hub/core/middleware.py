@@ -31,9 +31,9 @@ class RequestIdMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         request_id = request.META.get(REQUEST_ID_KEY) or uuid.uuid4().hex
         theme = request.COOKIES.get("theme", "")
-        request.id = request_id  # type: ignore[attr-defined]
-        request.client_address = request.META.get("REMOTE_ADDR", "")  # type: ignore[attr-defined]
-        request.theme = theme if theme in THEMES else "auto"  # type: ignore[attr-defined]
+        request.id = request_id
+        request.client_address = request.META.get("REMOTE_ADDR", "")
+        request.theme = theme if theme in THEMES else "auto"
         response = self._get_response(request)
         response.setdefault("X-Request-Id", request_id)
         return response

@@ -5,11 +5,15 @@ Ids are those of the Hub protocol (hub-api §26); what people read is translated
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cache
 from typing import Final
 
+from babel import Locale
 from django.utils.functional import Promise
+from django.utils.translation import get_language, to_locale
 from django.utils.translation import gettext_lazy as _
 
 Label = str | Promise
@@ -627,4 +631,11 @@ def language_label(code: str) -> str:
     known = LANGUAGES.get(code) or LANGUAGES.get(code.split("-", maxsplit=1)[0])
     if known is None:
         return code
-    return known.name if known.code == code else f"{known.name} ({code})"
+    name = _language_names(get_language() or "en").get(known.code, known.name)
+    return name if known.code == code else f"{name} ({code})"
+
+
+@cache
+def _language_names(language: str) -> Mapping[str, str]:
+    """What languages are called in ``language``, by code; the table here is English."""
+    return {} if language == "en" else Locale.parse(to_locale(language)).languages

@@ -8,13 +8,18 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
 
 
 def main(source: Path, output: Path) -> None:
-    where = {"pretrained_model_name_or_path": str(source.parent), "gguf_file": source.name, "local_files_only": True}
+    where: dict[str, Any] = {
+        "pretrained_model_name_or_path": str(source.parent),
+        "gguf_file": source.name,
+        "local_files_only": True,
+    }
     model = AutoModelForCausalLM.from_pretrained(
         **where, dtype=torch.bfloat16, quantization_config=GgufConfig(dequantize=True)
     )

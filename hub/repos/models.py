@@ -104,6 +104,9 @@ class RepoRedirect(models.Model):
             models.UniqueConstraint(fields=["namespace", "repo_type", "name_folded"], name="redirect_address")
         ]
 
+    def __str__(self) -> str:
+        return f"{self.repo_type} {self.name_folded} → {self.repo_id}"
+
 
 class Ref(models.Model):
     """Mirror of a git ref."""
@@ -115,6 +118,9 @@ class Ref(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["repo", "name"], name="ref_once")]
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.oid[:8]}"
 
 
 class RepoObject(models.Model):
@@ -129,6 +135,9 @@ class RepoObject(models.Model):
     class Meta:
         constraints = [models.UniqueConstraint(fields=["repo", "sha256"], name="repo_object_once")]
         indexes = [models.Index(fields=["sha256"], name="repo_object_sha256")]
+
+    def __str__(self) -> str:
+        return f"{self.repo_id} {self.sha256[:8]}"
 
 
 class LastCommit(models.Model):
@@ -145,6 +154,9 @@ class LastCommit(models.Model):
     class Meta:
         constraints = [models.UniqueConstraint(fields=["repo", "ref", "parent_path", "name"], name="last_commit_once")]
 
+    def __str__(self) -> str:
+        return f"{self.ref} {self.parent_path}/{self.name}"
+
 
 class UploadDraft(models.Model):
     """A web-form upload that can be left and resumed; large parts live in ``storage.UploadSession``."""
@@ -158,6 +170,9 @@ class UploadDraft(models.Model):
     commit_oid = models.CharField(max_length=40, blank=True)
     created_at = models.DateTimeField(default=timezone.now)
     updated_at = models.DateTimeField(auto_now=True)
+
+    def __str__(self) -> str:
+        return f"{self.pk} ({self.state})"
 
 
 class UploadDraftFile(models.Model):
@@ -173,6 +188,9 @@ class UploadDraftFile(models.Model):
     class Meta:
         constraints = [models.UniqueConstraint(fields=["draft", "path"], name="draft_file_once")]
 
+    def __str__(self) -> str:
+        return self.path
+
 
 class DownloadDay(models.Model):
     """Downloads of a repo on one UTC day."""
@@ -184,6 +202,9 @@ class DownloadDay(models.Model):
     class Meta:
         constraints = [models.UniqueConstraint(fields=["repo", "day"], name="download_day_once")]
 
+    def __str__(self) -> str:
+        return f"{self.repo_id} {self.day}: {self.count}"
+
 
 class DownloadSeen(models.Model):
     """Who was counted on a day (T50): a keyed hash of account or network, dropped after two days."""
@@ -194,3 +215,6 @@ class DownloadSeen(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["repo", "day", "who"], name="download_seen_once")]
+
+    def __str__(self) -> str:
+        return f"{self.repo_id} {self.day}"

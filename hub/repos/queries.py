@@ -25,12 +25,9 @@ def repos_of(viewer: Viewer, namespace: Namespace, repo_type: RepoType | None = 
 
 def own_repos(viewer: Viewer, *, namespace: Namespace | None = None) -> QuerySet[Repo]:
     """The repos of a person, or of a namespace, with what they store (hub-api §6.6); the largest first."""
-    owner = namespace.pk if namespace else viewer.user.namespace_id if viewer.user else None
-    return (
-        Repo.objects.select_related("namespace")
-        .filter(visible_to(viewer), namespace_id=owner)
-        .order_by("-storage_bytes", "-pk")
-    )
+    owner = namespace or (viewer.user.namespace if viewer.user else None)
+    rows = Repo.objects.select_related("namespace").filter(visible_to(viewer), namespace=owner)
+    return rows.order_by("-storage_bytes", "-pk") if owner else rows.none()
 
 
 def deleted_repos(viewer: Viewer, namespace: Namespace) -> list[Repo]:

@@ -15,7 +15,7 @@ from typing import Any
 from inference.engines.base import Engine, EngineSpec
 from inference.engines.registry import load_engine
 from inference.protocol.errors import InvalidInput
-from inference.protocol.events import ErrorEvent, Event, event_to_wire
+from inference.protocol.events import ErrorEvent, Event, event_to_wire, is_final
 from inference.protocol.frames import FrameConnection, FrameError
 from inference.protocol.requests import request_from_wire
 from inference.workers.sandbox import missing_layers
@@ -142,7 +142,7 @@ class _Loop:
             name = type(error).__name__
             return [ErrorEvent(item, "internal", f"The model failed ({name}).", retryable=True) for item in failed]
         for event in events:
-            if event_to_wire(event)[0] in ("done", "error"):
+            if is_final(event):
                 self._active.discard(event.request_id)
         return events
 

@@ -37,8 +37,13 @@ class UploadPage:
         at = {"x": box["x"] + box["width"] / 2, "y": box["y"] + box["height"] / 2}
         data = {"items": [], "files": [str(path) for path in paths], "dragOperationsMask": 1}
         session = self.page.context.new_cdp_session(self.page)
-        for kind in ("dragEnter", "dragOver", "drop"):
+        for kind in ("dragEnter", "dragOver"):
             session.send("Input.dispatchDragEvent", {"type": kind, "data": data, **at})
+        # Chromium lets go only where the page has said that it takes the drop, and a busy page says so late.
+        self.page.locator("#upload-drop[data-over]").wait_for()
+        session.send("Input.dispatchDragEvent", {"type": "dragOver", "data": data, **at})
+        self.page.wait_for_timeout(300)
+        session.send("Input.dispatchDragEvent", {"type": "drop", "data": data, **at})
         session.detach()
 
     def row(self, path: str) -> Locator:

@@ -1,4 +1,4 @@
-"""Callable models, ledger rows, and a small worker: the real consumer, publisher and heartbeat around an echo engine."""
+"""Callable models, ledger rows, and a worker: the real consumer, publisher and heartbeat around an echo engine."""
 
 from __future__ import annotations
 

@@ -256,7 +256,7 @@ def _told(response: HttpResponseBase, name: str) -> tuple[int, dict[str, str], s
     dropped = {"x-request-id", "ratelimit", "content-length", "set-cookie"}
     headers = {key.lower(): value.replace(name, "NAME") for key, value in response.items()}
     body = b"".join(response) if response.streaming else response.content  # type: ignore[attr-defined]
-    text = re.sub(r'csrfmiddlewaretoken" value="\w+|"X-CSRFToken": ?"\w+', "", body.decode().replace(name, "NAME"))
+    text = re.sub(r'(csrf[\w-]*"? (?:value|content)=")\w{64}', r"\1", body.decode().replace(name, "NAME"))
     return response.status_code, {key: value for key, value in headers.items() if key not in dropped}, text
 
 

@@ -13,7 +13,9 @@ from inference import dispatch, keys
 
 
 def _call(request_id: str = "req-1", user_pk: int = 7) -> dispatch.Call:
-    return dispatch.Call(request_id, "gate", user_pk, 3, "ns/name", "a" * 40, "text-generation", time.time() + 60, {"kind": "x"})
+    return dispatch.Call(
+        request_id, "gate", user_pk, 3, "ns/name", "a" * 40, "text-generation", time.time() + 60, {"kind": "x"}
+    )
 
 
 @pytest.fixture

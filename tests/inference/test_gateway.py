@@ -14,6 +14,7 @@ from django.middleware.csrf import _get_new_csrf_string, _mask_cipher_secret
 from django.test import Client
 from django.utils import timezone
 
+from hub.repos.models import Repo
 from inference import keys
 from inference.models import UsageOutcome, UsageRecord
 from inference.workers.runtime import may_run
@@ -336,7 +337,7 @@ async def test_embeddings_on_both_dialects(caller, worker):
 
 
 async def test_invalid_json_and_wrong_methods(caller, worker):
-    _person, repo, auth = await in_db(_setup)()
+    _person, _repo, auth = await in_db(_setup)()
     assert (await caller.post("/v1/chat/completions", b"{", **auth)).status == 400
     assert (await caller.get("/v1/chat/completions", **auth)).status == 405
     assert (await caller.post("/v1/nothing", {}, **auth)).status == 404
@@ -416,12 +417,13 @@ async def test_garbage_in_the_queue_is_noted_and_passed_over_t171(caller, worker
 
 
 async def test_rights_lost_between_queue_and_run_stop_the_call_t137(caller, redis):
-    person, repo, auth = await in_db(_setup)()
+    _person, repo, auth = await in_db(_setup)()
 
-    def refused(call):
-        return may_run(call) or "no_longer_available"
+    def hidden_meanwhile(call):
+        Repo.objects.filter(pk=call.repo_pk).update(visibility="private")
+        return may_run(call)
 
-    with EchoWorker(may_run=refused) as running:
+    with EchoWorker(may_run=hidden_meanwhile) as running:
         answer = await caller.post("/v1/chat/completions", _chat(repo), **auth)
         assert running.host.started == []
     assert answer.status == 403

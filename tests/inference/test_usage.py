@@ -58,7 +58,9 @@ def test_unknown_ranges_fall_back(days):
 def test_queries_do_not_grow(person):
     for _ in range(3):
         make_usage(person, make_model())
-    with CaptureQueriesContext(connection, ) as few:
+    with CaptureQueriesContext(
+        connection,
+    ) as few:
         usage_of(person, UsageFilters())
     for _ in range(10):
         make_usage(person, make_model())

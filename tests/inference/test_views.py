@@ -55,7 +55,9 @@ def test_playground_of_a_reader_with_account_runs(browser, redis):
     assert "csrf" in answer.cookies or b'name="csrf-token" content="' in answer.content
 
 
-@pytest.mark.parametrize("task", ["text-classification", "sentence-similarity", "feature-extraction", "text-generation"])
+@pytest.mark.parametrize(
+    "task", ["text-classification", "sentence-similarity", "feature-extraction", "text-generation"]
+)
 def test_every_task_has_a_form(browser, redis, task):
     answer = browser.get(f"{make_model(task=task).urls.page}/playground")
     assert answer.status_code == 200
@@ -74,7 +76,9 @@ def test_hidden_and_missing_models_have_no_playground(client):
 
 
 def test_a_model_that_cannot_run_says_why(client):
-    repo = make_model(inspection={"servable": False, "reason": "remote_code", "message": "It asks to run its own code."})
+    repo = make_model(
+        inspection={"servable": False, "reason": "remote_code", "message": "It asks to run its own code."}
+    )
     page = client.get(f"{repo.urls.page}/playground").content.decode()
     assert "It asks to run its own code." in page
     assert "data-playground-form" not in page
@@ -105,14 +109,27 @@ def test_cost_of_the_first_call_is_the_measured_median(redis):
 
 
 def test_examples_that_do_not_fit_are_left_out(redis):
-    widget = [{"text": 5}, "x", {"source_sentence": "a", "sentences": []}, {"source_sentence": "a", "sentences": ["b", 1]}]
+    widget = [
+        {"text": 5},
+        "x",
+        {"source_sentence": "a", "sentences": []},
+        {"source_sentence": "a", "sentences": ["b", 1]},
+    ]
     repo = make_model(task="sentence-similarity", card_data={"widget": widget})
-    assert [example.value for example in playground_for(ANONYMOUS, repo).examples] == [{"source": "a", "sentences": ["b"]}]
+    assert [example.value for example in playground_for(ANONYMOUS, repo).examples] == [
+        {"source": "a", "sentences": ["b"]}
+    ]
 
 
 @pytest.mark.parametrize(
     ("src", "is_kept"),
-    [("seven.png", True), ("./a b/seven.png", True), ("https://evil.example/x.png", False), ("../x.png", False), ("/x", False)],
+    [
+        ("seven.png", True),
+        ("./a b/seven.png", True),
+        ("https://evil.example/x.png", False),
+        ("../x.png", False),
+        ("/x", False),
+    ],
 )
 def test_example_pictures_come_from_the_repo_only(redis, src, is_kept):
     repo = make_model(task="image-classification", card_data={"widget": [{"src": src}]})
@@ -155,7 +172,12 @@ def test_a_token_opens_no_usage_page_t13(client, person):
 
 def test_workers_are_shown_to_operators_only(browser, person, client, redis):
     repo = make_model()
-    _beat(redis, {keys.model_key(repo.pk, repo.head_oid): {"state": "ready", "memory_bytes": 2_000_000}}, seccomp=True, netns=False)
+    _beat(
+        redis,
+        {keys.model_key(repo.pk, repo.head_oid): {"state": "ready", "memory_bytes": 2_000_000}},
+        seccomp=True,
+        netns=False,
+    )
     assert client.get("/-/workers").status_code == 302
     assert browser.get("/-/workers").status_code == 403
     person.is_staff = True

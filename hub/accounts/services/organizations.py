@@ -6,6 +6,7 @@ import secrets
 from datetime import timedelta
 from typing import Final
 
+from allauth.account.models import EmailAddress
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
@@ -361,5 +362,5 @@ def _require_addressee(invitation: Invitation, user: User) -> None:
         if invitation.invitee_id != user.pk:
             raise PermissionDenied("This invitation is for another account.")
         return
-    if not user.emailaddress_set.filter(email__iexact=invitation.email, verified=True).exists():
+    if not EmailAddress.objects.filter(user=user, email__iexact=invitation.email, verified=True).exists():
         raise PermissionDenied("This invitation was sent to an e-mail address that is not verified on your account.")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from allauth.account.models import EmailAddress
+from allauth.usersessions.models import UserSession
 from django.contrib.sessions.models import Session
 from django.db import transaction
 
@@ -164,7 +165,7 @@ def deactivate(user: User, *, actor: User | None) -> None:
 
 def end_sessions(user: User, *, keep: str = "") -> int:
     """End the sessions of ``user`` on the server, but for the one with key ``keep``; return how many ended."""
-    tracked = user.usersession_set.exclude(session_key=keep)
+    tracked = UserSession.objects.filter(user=user).exclude(session_key=keep)
     keys = list(tracked.values_list("session_key", flat=True))
     Session.objects.filter(session_key__in=keys).delete()
     tracked.delete()

@@ -16,7 +16,7 @@ _TYPES = {key: repo_type for repo_type in RepoType for key in (repo_type.value, 
 
 
 def viewer_of(request: HttpRequest) -> Viewer:
-    viewer: Viewer = request.viewer  # type: ignore[attr-defined]
+    viewer: Viewer = request.viewer
     return viewer
 
 

@@ -23,7 +23,7 @@ from hub.accounts.services.tokens import MAX_REVOCATIONS, revoke_leaked
 from hub.api.account_queries import count_visible
 from hub.api.requests import parse_json
 from hub.core.errors import BadRequest, NamespaceNotFound, RateLimited
-from hub.core.ids import RepoType
+from hub.core.ids import RepoType, fold
 from hub.core.ratelimit import REVOCATIONS, hit
 
 _DEFAULT_LIMIT: Final = 100
@@ -162,8 +162,8 @@ def organization_overview(request: HttpRequest, name: str) -> JsonResponse:
     )
 
 
-def _repo_counts(viewer: Viewer, namespace_id: int) -> dict[str, int]:
-    counts = count_visible(viewer, namespace_id)
+def _repo_counts(viewer: Viewer, namespace_id: int | None) -> dict[str, int]:
+    counts = count_visible(viewer, namespace_id) if namespace_id else {}
     return {
         "numModels": counts.get(RepoType.MODEL, 0),
         "numDatasets": counts.get(RepoType.DATASET, 0),
@@ -183,7 +183,7 @@ def organization_members(request: HttpRequest, name: str) -> JsonResponse:
     response = JsonResponse([_member(membership, with_role=with_role) for membership in page[:limit]], safe=False)
     if len(page) > limit:
         query = request.GET.copy()
-        query["cursor"] = page[limit - 1].user.namespace.name_folded
+        query["cursor"] = fold(page[limit - 1].user.username)
         response["Link"] = f'<{settings.HUB_URL}{request.path}?{query.urlencode()}>; rel="next"'
     return response
 

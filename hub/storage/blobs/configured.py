@@ -1,8 +1,8 @@
 """The store that ``HUB_STORAGE_URL`` names.
 
 ``file:///path``, ``memory://`` or ``s3://bucket[/prefix]?endpoint=…&region=…&presign=0&public_endpoint=…``.
-``min_free_bytes=N`` (or ``HUB_MIN_FREE_BYTES``) sets the reserve of a file store; by default it is the larger of 10 GiB and
-5 % of the disk.
+``min_free_bytes=N`` (or ``HUB_MIN_FREE_BYTES``) sets the reserve of a file store; by default it is the larger
+of 10 GiB and 5 % of the disk.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import Protocol
 
 import pygit2
 from pygit2.enums import ObjectType
@@ -45,12 +45,18 @@ class AddBytes:
     blob_oid: str | None = None
 
 
+class ByteSource(Protocol):
+    """What content is read from: an open binary file, or what reads like one."""
+
+    def read(self, size: int, /) -> bytes: ...
+
+
 @dataclass(frozen=True, slots=True)
 class AddStream:
     """Put a regular file of `size_bytes` read from an open binary file."""
 
     path: str
-    source: BinaryIO
+    source: ByteSource
     size_bytes: int
 
 
@@ -261,7 +267,7 @@ def _known_blob(repo: pygit2.Repository, operation: Operation) -> str | None:
     return operation.blob_oid
 
 
-def _content(operation: Operation) -> tuple[bytes | BinaryIO, int]:
+def _content(operation: Operation) -> tuple[bytes | ByteSource, int]:
     if isinstance(operation, AddStream):
         return operation.source, operation.size_bytes
     if isinstance(operation, AddPointer):
@@ -274,7 +280,7 @@ def _content(operation: Operation) -> tuple[bytes | BinaryIO, int]:
     return operation.data, len(operation.data)
 
 
-def _write_loose(repo: pygit2.Repository, content: bytes | BinaryIO, size: int) -> str:
+def _write_loose(repo: pygit2.Repository, content: bytes | ByteSource, size: int) -> str:
     if not isinstance(content, bytes):
         # Bounded by MAX_PLAIN_BLOB_BYTES; one byte more shows a file longer than it claims.
         content = content.read(size + 1)

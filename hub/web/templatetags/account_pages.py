@@ -22,7 +22,7 @@ def account_nav(context: dict[str, Any]) -> list[dict[str, Any]]:
 @register.filter
 def action_words(actions: list[str]) -> list[str]:
     """``["repo.write"]`` in words."""
-    return [str(ACTION_WORDS.get(action, action)) for action in actions]
+    return [str(dict[str, Any](ACTION_WORDS).get(action, action)) for action in actions]
 
 
 @register.filter

@@ -209,7 +209,7 @@ def _scaled(value: float, units: Sequence[str], space: str) -> str:
 
 
 @register.filter
-def human_size(size_bytes: int | None) -> str:
+def human_size(size_bytes: float | str | None) -> str:
     """Return bytes in decimal units: ``1.3 GB``; an en dash when unknown."""
     return (
         "–"
@@ -219,7 +219,7 @@ def human_size(size_bytes: int | None) -> str:
 
 
 @register.filter
-def human_count(value: int | None) -> str:
+def human_count(value: float | str | None) -> str:
     """Return a count in short form: ``1.2k``, ``135M``, ``7B``; an en dash when unknown."""
     return "–" if value is None or value == "" else _scaled(float(value), ("", "k", "M", "B", "T"), "")
 

@@ -116,7 +116,7 @@ def _line(stdout: IO[bytes], deadline: float) -> bytes:
         left = deadline - time.monotonic()
         if left <= 0 or not select.select([stdout], [], [], left)[0]:
             raise ValueError("it took too long")
-        piece = stdout.read1(1 << 16)  # type: ignore[attr-defined]
+        piece = stdout.read1(1 << 16)
         if not piece:
             raise ValueError("the reader stopped")
         line += piece

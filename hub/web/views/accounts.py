@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from hub.accounts.permissions import get_namespace_for_create
+from hub.accounts.requests import SignedInRequest
 from hub.accounts.services.namespaces import check_name
 from hub.accounts.services.users import delete_account, update_profile
 from hub.core.error_words import in_words_of_reader
@@ -30,14 +31,14 @@ def settings_home(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 @session_required
-def settings_account(request: HttpRequest) -> HttpResponse:
+def settings_account(request: SignedInRequest) -> HttpResponse:
     form = LanguageForm(initial={"language": request.user.language})
     return render(request, "accounts/account.html", {"form": form, "is_mail_configured": settings.IS_MAIL_CONFIGURED})
 
 
 @require_POST
 @session_required
-def set_language(request: HttpRequest) -> HttpResponse:
+def set_language(request: SignedInRequest) -> HttpResponse:
     """Keep the choice on the account and, for pages before sign-in, in the language cookie."""
     form = LanguageForm(request.POST)
     response = redirect("web:settings_account")
@@ -63,7 +64,7 @@ def set_language(request: HttpRequest) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 @session_required
 @reauthentication_required(allow_get=True)
-def account_delete(request: HttpRequest) -> HttpResponse:
+def account_delete(request: SignedInRequest) -> HttpResponse:
     """Show exactly what goes; do it once the name is typed and the person has shown that it is them."""
     form = TypeNameForm(request.POST or None, expected=request.user.username)
     if request.method == "POST" and form.is_valid():

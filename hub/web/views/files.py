@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect, render
 from django.utils.http import urlencode
 from django.utils.translation import gettext as _
@@ -53,7 +53,7 @@ from hub.repos.content import (
 from hub.repos.models import Repo
 from hub.repos.permissions import get_repo_for_files, get_repo_for_read, get_repo_for_write
 from hub.repos.queries import known_refs
-from hub.repos.services.commits import AddBytes, DeleteFile, create_commit
+from hub.repos.services.commits import AddBytes, DeleteFile, Operation, create_commit
 from hub.repos.upload_mode import is_binary
 from hub.storage.git.objects import CommitInfo, EntryType, TreeEntry
 from hub.web.contexts.repos import index_of, repo_head, revision_url
@@ -338,7 +338,7 @@ def _save(request: HttpRequest, snapshot: Snapshot, old_path: str, form: FileFor
     if form.cleaned_data["base_oid"] != now_oid:
         return _conflict_page(request, snapshot, old_path or path, form, now_oid, is_crlf=is_crlf)
     data = form.cleaned_data["content"].encode()
-    operations = (
+    operations: list[Operation] = (
         [AddBytes(path, data)] if not old_path or path == old_path else [DeleteFile(old_path), AddBytes(path, data)]
     )
     verb = _("Update %(path)s") if old_path else _("Add %(path)s")
@@ -371,12 +371,18 @@ def _raced(request: HttpRequest, snapshot: Snapshot, path: str, form: FileForm, 
     return _conflict_page(request, fresh, path, form, entry.oid if entry else "", is_crlf=is_crlf)
 
 
+def _with_base(data: Any, oid: str) -> QueryDict:
+    """A form's data as it was sent, but made against the version that is there now."""
+    changed: QueryDict = data.copy()
+    changed["base_oid"] = oid
+    return changed
+
+
 def _conflict_page(
     request: HttpRequest, snapshot: Snapshot, path: str, form: FileForm, now_oid: str, *, is_crlf: bool
 ) -> HttpResponse:
     """412 with the text kept; saving again, knowingly, replaces the other version."""
-    form.data = form.data.copy()
-    form.data["base_oid"] = now_oid
+    form.data = _with_base(form.data, now_oid)
     return _edit_page(request, snapshot, path, form, is_crlf=is_crlf, conflict=_conflict(snapshot, path), status=412)
 
 
@@ -472,8 +478,7 @@ def _save_card(
 ) -> HttpResponse:
     repo = snapshot.repo
     if form.cleaned_data["base_oid"] != (entry.oid if entry else ""):
-        form.data = form.data.copy()
-        form.data["base_oid"] = entry.oid if entry else ""
+        form.data = _with_base(form.data, entry.oid if entry else "")
         return _card_page(request, snapshot, form, conflict=_conflict(snapshot, CARD_PATH), status=412)
     try:
         written = _card_text(form, text, repo.type)

@@ -15,6 +15,7 @@ from hub.accounts import queries
 from hub.accounts.enums import Role
 from hub.accounts.models import Invitation, Organization, User
 from hub.accounts.permissions import get_organization, role_in
+from hub.accounts.requests import SignedInRequest
 from hub.accounts.services import organizations as services
 from hub.accounts.services.users import clear_avatar, set_avatar
 from hub.core.errors import BadRequest, HubError, NamespaceNotFound
@@ -28,7 +29,7 @@ _FIELDS = ("full_name", "description", "website", "is_private_by_default")
 
 @require_safe
 @session_required
-def settings_organizations(request: HttpRequest) -> HttpResponse:
+def settings_organizations(request: SignedInRequest) -> HttpResponse:
     return render(
         request,
         "accounts/settings_organizations.html",
@@ -41,7 +42,7 @@ def settings_organizations(request: HttpRequest) -> HttpResponse:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @session_required
-def org_new(request: HttpRequest) -> HttpResponse:
+def org_new(request: SignedInRequest) -> HttpResponse:
     form = NewOrganizationForm(request.POST or None)
     if form.is_valid():
         fields = {name: form.cleaned_data[name] for name in _FIELDS}
@@ -56,7 +57,7 @@ def org_new(request: HttpRequest) -> HttpResponse:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @session_required
-def org_settings(request: HttpRequest, name: str) -> HttpResponse:
+def org_settings(request: SignedInRequest, name: str) -> HttpResponse:
     organization = get_organization(request.viewer, name, at_least=Role.ADMIN)
     if request.method == "POST":
         form = OrganizationSettingsForm(request.POST, request.FILES)
@@ -94,7 +95,7 @@ def _save_settings(organization: Organization, actor: User, form: OrganizationSe
 @require_http_methods(["GET", "HEAD", "POST"])
 @session_required
 @reauthentication_required(allow_get=True)
-def org_delete(request: HttpRequest, name: str) -> HttpResponse:
+def org_delete(request: SignedInRequest, name: str) -> HttpResponse:
     organization = get_organization(request.viewer, name, at_least=Role.ADMIN)
     form = TypeNameForm(request.POST or None, expected=organization.name)
     if form.is_valid():
@@ -117,7 +118,7 @@ def org_delete(request: HttpRequest, name: str) -> HttpResponse:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @session_required
-def org_members(request: HttpRequest, name: str) -> HttpResponse:
+def org_members(request: SignedInRequest, name: str) -> HttpResponse:
     """Members for all who belong; the invitation form for admins, who post to it."""
     is_post = request.method == "POST"
     organization = get_organization(request.viewer, name, at_least=Role.ADMIN if is_post else Role.READ)
@@ -159,7 +160,7 @@ def _invite(organization: Organization, inviter: User, form: InviteForm) -> None
 
 @require_POST
 @session_required
-def org_member_role(request: HttpRequest, name: str, member: str) -> HttpResponse:
+def org_member_role(request: SignedInRequest, name: str, member: str) -> HttpResponse:
     organization = get_organization(request.viewer, name, at_least=Role.ADMIN)
     form = RoleForm(request.POST)
     if not form.is_valid():
@@ -174,7 +175,7 @@ def org_member_role(request: HttpRequest, name: str, member: str) -> HttpRespons
 
 @require_POST
 @session_required
-def org_member_remove(request: HttpRequest, name: str, member: str) -> HttpResponse:
+def org_member_remove(request: SignedInRequest, name: str, member: str) -> HttpResponse:
     organization = get_organization(request.viewer, name, at_least=Role.ADMIN)
     person = queries.get_user(member)
     services.remove_member(organization, actor=request.user, member=person)
@@ -184,7 +185,7 @@ def org_member_remove(request: HttpRequest, name: str, member: str) -> HttpRespo
 
 @require_POST
 @session_required
-def org_leave(request: HttpRequest, name: str) -> HttpResponse:
+def org_leave(request: SignedInRequest, name: str) -> HttpResponse:
     organization = get_organization(request.viewer, name)
     services.leave_organization(organization, user=request.user)
     messages.success(request, _("You left %(name)s.") % {"name": organization.name})
@@ -196,7 +197,7 @@ def org_leave(request: HttpRequest, name: str) -> HttpResponse:
 
 @require_POST
 @session_required
-def invitation_withdraw(request: HttpRequest, name: str, invitation_pk: int) -> HttpResponse:
+def invitation_withdraw(request: SignedInRequest, name: str, invitation_pk: int) -> HttpResponse:
     organization = get_organization(request.viewer, name, at_least=Role.ADMIN)
     services.withdraw_invitation(organization, invitation_pk=invitation_pk, actor=request.user)
     messages.success(request, _("The invitation was withdrawn."))
@@ -216,7 +217,7 @@ def invitation_link(request: HttpRequest, secret: str) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 @never_cache
 @session_required
-def invitation(request: HttpRequest) -> HttpResponse:
+def invitation(request: SignedInRequest) -> HttpResponse:
     """The page behind a mailed link; looking changes nothing, accepting and declining are posts."""
     found = queries.find_invitation(request.session.get(_INVITATION_KEY, ""))
     if request.method == "POST":
@@ -227,12 +228,12 @@ def invitation(request: HttpRequest) -> HttpResponse:
 
 @require_POST
 @session_required
-def invitation_answer(request: HttpRequest, invitation_pk: int) -> HttpResponse:
+def invitation_answer(request: SignedInRequest, invitation_pk: int) -> HttpResponse:
     """Answer an invitation that names the viewer (T33: others' are not found)."""
     return _answer(request, queries.get_invitation_for(request.user, invitation_pk))
 
 
-def _answer(request: HttpRequest, found: Invitation) -> HttpResponse:
+def _answer(request: SignedInRequest, found: Invitation) -> HttpResponse:
     if request.POST.get("answer") == "accept":
         services.accept_invitation(found, user=request.user)
         return redirect("web:profile", found.organization.name)

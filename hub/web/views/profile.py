@@ -13,6 +13,7 @@ from hub.accounts.enums import Role
 from hub.accounts.models import Namespace, Organization, User
 from hub.accounts.permissions import get_namespace_or_successor, role_in
 from hub.accounts.queries import members_of, memberships_of
+from hub.accounts.requests import SignedInRequest
 from hub.accounts.services.users import clear_avatar, set_avatar, update_profile
 from hub.core.errors import HubError, NamespaceNotFound
 from hub.web.account_pages import session_required
@@ -68,7 +69,7 @@ def _organization(request: HttpRequest, namespace: Namespace, organization: Orga
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @session_required
-def settings_profile(request: HttpRequest) -> HttpResponse:
+def settings_profile(request: SignedInRequest) -> HttpResponse:
     user = request.user
     if request.method != "POST":
         form = ProfileForm(initial={"full_name": user.full_name, "bio": user.bio, "website": user.website})

@@ -7,7 +7,7 @@ from typing import Final
 from allauth.account.decorators import reauthentication_required
 from django.conf import settings
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
@@ -15,6 +15,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from hub.accounts.models import AccessToken
 from hub.accounts.queries import get_token, tokens_of
+from hub.accounts.requests import SignedInRequest
 from hub.accounts.services import tokens as services
 from hub.core.errors import HubError
 from hub.core.ratelimit import Bucket, hit
@@ -28,7 +29,7 @@ TOKEN_CREATIONS: Final = Bucket("token-creations", 10, 3600)
 @require_safe
 @never_cache
 @session_required
-def settings_tokens(request: HttpRequest) -> HttpResponse:
+def settings_tokens(request: SignedInRequest) -> HttpResponse:
     return render(request, "accounts/tokens.html", {"tokens": list(tokens_of(request.user))})
 
 
@@ -36,7 +37,7 @@ def settings_tokens(request: HttpRequest) -> HttpResponse:
 @never_cache
 @session_required
 @reauthentication_required
-def token_new(request: HttpRequest) -> HttpResponse:
+def token_new(request: SignedInRequest) -> HttpResponse:
     """The form; its query pre-fills it.  A created token is shown in this one answer and never again (T18)."""
     if request.method != "POST":
         initial, rows = initial_from_link(request.GET, request.user.username)
@@ -62,12 +63,12 @@ def token_new(request: HttpRequest) -> HttpResponse:
     return _secret_page(request, token, secret)
 
 
-def _form_page(request: HttpRequest, form: TokenForm, scopes: object, status: int = 200) -> HttpResponse:
+def _form_page(request: SignedInRequest, form: TokenForm, scopes: object, status: int = 200) -> HttpResponse:
     context = {"form": form, "scopes": scopes, "targets": token_targets(request.viewer)}
     return render(request, "accounts/token_new.html", context, status=status)
 
 
-def _secret_page(request: HttpRequest, token: AccessToken, secret: str) -> HttpResponse:
+def _secret_page(request: SignedInRequest, token: AccessToken, secret: str) -> HttpResponse:
     url = settings.HUB_URL
     snippets = [
         (".env", f"HF_ENDPOINT={url}\nHF_TOKEN={secret}"),
@@ -84,7 +85,7 @@ def _secret_page(request: HttpRequest, token: AccessToken, secret: str) -> HttpR
 @require_safe
 @never_cache
 @session_required
-def token_detail(request: HttpRequest, object_id: str) -> HttpResponse:
+def token_detail(request: SignedInRequest, object_id: str) -> HttpResponse:
     token = get_token(request.user, object_id)
     form = TokenNameForm(initial={"name": token.name})
     return render(request, "accounts/token_detail.html", {"token": token, "form": form})
@@ -94,14 +95,14 @@ def token_detail(request: HttpRequest, object_id: str) -> HttpResponse:
 @never_cache
 @session_required
 @reauthentication_required
-def token_rotate(request: HttpRequest, object_id: str) -> HttpResponse:
+def token_rotate(request: SignedInRequest, object_id: str) -> HttpResponse:
     token, secret = services.rotate_token(get_token(request.user, object_id))
     return _secret_page(request, token, secret)
 
 
 @require_POST
 @session_required
-def token_rename(request: HttpRequest, object_id: str) -> HttpResponse:
+def token_rename(request: SignedInRequest, object_id: str) -> HttpResponse:
     token = get_token(request.user, object_id)
     form = TokenNameForm(request.POST)
     if form.is_valid():
@@ -114,7 +115,7 @@ def token_rename(request: HttpRequest, object_id: str) -> HttpResponse:
 
 @require_POST
 @session_required
-def token_revoke(request: HttpRequest, object_id: str) -> HttpResponse:
+def token_revoke(request: SignedInRequest, object_id: str) -> HttpResponse:
     """Revoking needs no fresh sign-in: whoever wants to close a door should not be kept waiting."""
     token = get_token(request.user, object_id)
     services.revoke_token(token, actor=request.user)

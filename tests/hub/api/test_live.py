@@ -264,7 +264,7 @@ def test_backup_comes_back_whole_t186(live_hub: LiveHub, alice: HfApi, repo_id: 
 
 
 def _call(hub: LiveHub, method: str, path: str, body: dict | None = None):
-    request = Request(  # noqa: S310 -- our own server
+    request = Request(
         f"{hub.url}{path}",
         data=json.dumps(body or {}).encode(),
         method=method,

@@ -35,8 +35,8 @@ def _routes() -> list[tuple[str, str, RepoType]]:
     found = []
     for pattern in urls.urlpatterns:
         if isinstance(pattern, URLPattern) and "<str:namespace>" in str(pattern.pattern):
-            for method in sorted(pattern.callback.methods):
-                found.append((method, str(pattern.pattern), pattern.default_args["repo_type"]))
+            route, repo_type = str(pattern.pattern), pattern.default_args["repo_type"]
+            found += [(method, route, repo_type) for method in sorted(pattern.callback.methods)]
     return found
 
 

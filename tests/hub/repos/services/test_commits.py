@@ -15,7 +15,6 @@ from hub.repos.signals import commit_created
 from hub.storage.git.commits import write_commit
 from hub.storage.git.refs import Signature
 from hub.storage.lfs.pointer import format_pointer
-from tests.factories.accounts import make_user
 from tests.factories.repos import commit_files, commit_large_file, make_repo, upload_object
 
 pytestmark = pytest.mark.django_db(transaction=True)
