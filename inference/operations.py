@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from redis.exceptions import RedisError
 
@@ -84,7 +84,7 @@ def workers_overview() -> WorkersOverview:
 
 def _beats() -> tuple[list[dict[str, Any]], list[UndecodableNote]]:
     redis = redis_client()
-    names = sorted(name.decode() for name in redis.smembers(keys.WORKERS))
+    names = sorted(name.decode() for name in cast("set[bytes]", redis.smembers(keys.WORKERS)))
     with redis.pipeline(transaction=False) as pipe:
         for name in names:
             pipe.get(keys.worker(name))

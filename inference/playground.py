@@ -100,7 +100,7 @@ def playground_for(viewer: Viewer, repo: Repo, task: str = "") -> PlaygroundCont
     if repo.type is not RepoType.MODEL:
         return None
     serving = serving_of(repo)
-    index = RepoIndex.objects.filter(repo=repo).values("card_data", "inspection").first() or {}
+    index: dict[str, Any] = RepoIndex.objects.filter(repo=repo).values("card_data", "inspection").first() or {}
     task = task if task in serving.tasks else serving.pipeline_tag
     mode = _mode(task, index.get("inspection") or {})
     page = _page_url(repo)
@@ -288,7 +288,7 @@ def _read_chat(item: dict[str, Any], repo: Repo) -> dict[str, Any] | None:
 def _read_image(item: dict[str, Any], repo: Repo) -> dict[str, Any] | None:
     """Pictures of the repo itself only: the page never fetches from a place that the card's author chose."""
     src = item.get("src")
-    if not _is_text(src):
+    if not isinstance(src, str) or not _is_text(src):
         return None
     mark = f"{repo.repo_id}/resolve/"
     if mark in src:

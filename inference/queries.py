@@ -6,7 +6,7 @@ import json
 import statistics
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from django.conf import settings
 from django.utils import timezone
@@ -137,7 +137,7 @@ def redis_client() -> Redis:
 def _beats_and_queues(model: str) -> tuple[list[dict[str, Any]], int, int]:
     """Heartbeats of living workers, calls waiting for the model, calls waiting for any model of the pool."""
     redis = redis_client()
-    names = sorted(name.decode() for name in redis.smembers(keys.WORKERS))
+    names = sorted(name.decode() for name in cast("set[bytes]", redis.smembers(keys.WORKERS)))
     with redis.pipeline(transaction=False) as pipe:
         for name in names:
             pipe.get(keys.worker(name))

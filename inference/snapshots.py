@@ -1,7 +1,7 @@
 """A commit's loadable files on this machine's disk, fetched by the hub's own API (design D10).
 
     ensure ──▶ <data>/snapshots/{repo_pk}/{commit}/   complete only when it carries its final name
-The cache is bounded: the least recently used snapshots go first, never one that a runner still holds.
+The cache is bounded: the least recently used snapshots go first, never one that a runner may still be loading.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,6 +21,7 @@ from hub.core.errors import ServiceUnavailable
 # What engines read; weights in other formats, pictures and training logs stay on the hub.
 LOADABLE: Final = ["*.safetensors", "*.json", "*.txt", "*.model", "*.jinja", "*.spm", "*.vocab", "*.merges"]
 _LOCK_WAIT_S: Final = 600
+_FRESH_S: Final = 600
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,14 +32,15 @@ class SnapshotRequest:
 
 
 class SnapshotCache:
-    """Snapshots below ``root``; several worker processes of one machine may share it."""
+    """Snapshots below ``root``; several worker processes of one machine may share it.
+
+    A runner needs its snapshot only until it has loaded, so one that was asked for in the last ten minutes is kept.
+    """
 
     def __init__(self, root: Path, *, endpoint: str, limit_bytes: int) -> None:
         self._root = root
         self._endpoint = endpoint
         self._limit_bytes = limit_bytes
-        self._in_use: dict[Path, int] = {}
-        self._lock = threading.Lock()
 
     def ensure(self, request: SnapshotRequest) -> Path:
         """The directory with the files of this commit, fetching what is missing.
@@ -54,19 +55,6 @@ class SnapshotCache:
                     self._fetch(request, target)
         os.utime(target)  # last use, for eviction
         return target
-
-    @contextmanager
-    def hold(self, path: Path) -> Iterator[Path]:
-        """Keep a snapshot from eviction while a runner has it."""
-        with self._lock:
-            self._in_use[path] = self._in_use.get(path, 0) + 1
-        try:
-            yield path
-        finally:
-            with self._lock:
-                self._in_use[path] -= 1
-                if not self._in_use[path]:
-                    del self._in_use[path]
 
     def _fetch(self, request: SnapshotRequest, target: Path) -> None:
         # Slow import, and only workers need it.
@@ -122,14 +110,11 @@ class SnapshotCache:
         )
         total = sum(size for _, size, _ in found)
         gone = []
-        for _, size, path in found:
-            if total <= limit_bytes:
+        for used_at, size, path in found:
+            if total <= limit_bytes or used_at > time.time() - _FRESH_S:
                 break
-            with self._lock:
-                if path in self._in_use:
-                    continue
-                doomed = path.with_name(f".gone.{path.name}.{os.getpid()}")
-                path.rename(doomed)
+            doomed = path.with_name(f".gone.{path.name}.{os.getpid()}")
+            path.rename(doomed)
             shutil.rmtree(doomed, ignore_errors=True)
             total -= size
             gone.append(path)

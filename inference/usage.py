@@ -146,16 +146,14 @@ def _by_day(calls: QuerySet[UsageRecord], filters: UsageFilters) -> list[UsageDa
 
 
 def _by_model(calls: QuerySet[UsageRecord]) -> list[UsageGroup]:
-    rows = calls.values("repo_name").annotate(**_SUMS).order_by("-calls", "repo_name")[:_GROUPS_SHOWN]
+    sums: Any = calls.values("repo_name").annotate(**_SUMS)
+    rows = sums.order_by("-calls", "repo_name")[:_GROUPS_SHOWN]
     return [UsageGroup(row["repo_name"], row["repo_name"], _totals(row)) for row in rows]
 
 
 def _by_token(calls: QuerySet[UsageRecord]) -> list[UsageGroup]:
-    rows = (
-        calls.values("token__object_id", "token__name")
-        .annotate(**_SUMS)
-        .order_by("-calls", "token__name")[:_GROUPS_SHOWN]
-    )
+    sums: Any = calls.values("token__object_id", "token__name").annotate(**_SUMS)
+    rows = sums.order_by("-calls", "token__name")[:_GROUPS_SHOWN]
     return [UsageGroup(row["token__object_id"] or FROM_BROWSER, row["token__name"] or "", _totals(row)) for row in rows]
 
 

@@ -14,6 +14,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
+from hub.accounts.requests import SignedInRequest
 from hub.core.error_words import in_words_of_reader
 from hub.core.errors import NotFound, PermissionDenied
 from hub.core.ids import RepoType
@@ -67,7 +68,7 @@ class UsageContext:
 
 @require_safe
 @login_required
-def usage(request: HttpRequest) -> HttpResponse:
+def usage(request: SignedInRequest) -> HttpResponse:
     filters = UsageFilters.parse(request.GET)
     cursor = request.GET.get("cursor", "")
     found = usage_of(request.user, filters)
@@ -115,7 +116,7 @@ class _Line:
 
 @require_safe
 @login_required
-def usage_csv(request: HttpRequest) -> StreamingHttpResponse:
+def usage_csv(request: SignedInRequest) -> StreamingHttpResponse:
     filters = UsageFilters.parse(request.GET)
     writer = csv.writer(_Line())
 

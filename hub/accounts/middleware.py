@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Final
 
@@ -10,12 +11,13 @@ from django.contrib.auth.models import AnonymousUser
 from django.http import HttpRequest, HttpResponse
 from django.utils import translation
 
-from hub.accounts.auth import ANONYMOUS, Viewer, authenticate_header
+from hub.accounts.auth import ANONYMOUS, TOKEN_PATTERN, Viewer, authenticate_header
 from hub.accounts.context import origin
 from hub.accounts.sessions import keep_session
-from hub.core.errors import HubError, PermissionDenied
+from hub.core.errors import BadRequest, HubError, PermissionDenied
 
 # Pages where people manage their account: a token opens none of them, whatever its role (T13, T17).
+_TOKEN_IN_URL: Final = "Send the access token in the Authorization header: addresses end up in logs."  # noqa: S105 -- a sentence
 _SESSION_ONLY: Final = ("/settings/", "/accounts/", "/admin/")
 
 
@@ -25,6 +27,8 @@ class ViewerMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         header = request.headers.get("authorization", "")
+        if re.search(TOKEN_PATTERN, request.META.get("QUERY_STRING", "")):
+            request.credential_error = BadRequest(_TOKEN_IN_URL)
         address = request.META.get("REMOTE_ADDR", "")
         if header:
             self._use_header(request, header, address)

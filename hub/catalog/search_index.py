@@ -355,7 +355,8 @@ def _name_prefix(word: str) -> Query:
 
 
 def _escape(text: str) -> str:
-    return "".join(character if character.isalnum() else f"\\{character}" for character in text)
+    """By number: a backslash before what is no ASCII punctuation is an error of its own in this dialect."""
+    return "".join(character if character.isalnum() else f"\\x{{{ord(character):x}}}" for character in text)
 
 
 def _body(word: str) -> Query:

@@ -81,8 +81,10 @@ _ACCOUNTS: Final = (
 
 _REPOS: Final = (
     gettext_noop("%(path)s cannot be duplicated: links and large plain files are not copied."),
+    gettext_noop("%(path)s has %(size)s bytes, not %(expected)s."),
     gettext_noop("%(path)s has no sha256 yet."),
     gettext_noop("%(path)s has not arrived yet."),
+    gettext_noop("%(path)s is no longer here. Please upload it again."),
     gettext_noop("%(path)s is larger than %(size)s MiB. Use LFS for large files."),
     gettext_noop("%(path)s: the uploaded file has %(size)s bytes."),
     gettext_noop("%(count)s files have not arrived yet, such as %(path)s."),
@@ -117,6 +119,7 @@ _REPOS: Final = (
     gettext_noop("Invalid rev id: %(revision)s"),
     gettext_noop("Invalid sort parameter. Use one of: %(choices)s."),
     gettext_noop("Not a folder: %(path)s"),
+    gettext_noop("num_parameters has the form min:6B,max:128B."),
     gettext_noop("Numbers of parameters are written like 500M or 7B."),
     gettext_noop("README.md has at most %(size)s bytes."),
     gettext_noop("Reference %(ref)s already exists"),
@@ -157,8 +160,8 @@ _REPOS: Final = (
     gettext_noop("You already created this %(repo_type)s repo: %(repo_id)s"),
     gettext_noop("You do not have the rights to create a repository under the namespace '%(name)s'."),
     gettext_noop(
-        "You do not have the rights to write to %(repo_id)s. To propose a change, open a pull request by passing "
-        "`create_pr=1` as a query parameter."
+        "You do not have the rights to write to %(repo_id)s. Ask its owner for the write role, or copy it to "
+        "a namespace of your own; this hub has no pull requests yet."
     ),
     gettext_noop("You have a repository with this name."),
 )

@@ -12,7 +12,6 @@ import secrets
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Final
-from urllib.parse import unquote
 
 import structlog
 from django.conf import settings
@@ -85,7 +84,7 @@ class Gateway:
         exchange = Exchange(
             scope, receive, send, request_id, [(b"x-request-id", request_id.encode("latin-1", "replace"))]
         )
-        path = unquote(scope["path"])
+        path = scope["path"]  # decoded by the server, once (T51)
         exchange.is_openai = path.startswith("/v1/") or _MODEL_OPENAI.fullmatch(path) is not None
         try:
             await self._answer(exchange, path)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import secrets
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgpack
 import structlog
@@ -92,7 +92,7 @@ class Inbox:
         stream, last = keys.events(self.gateway), "0"
         while not self._is_stopping:
             try:
-                answer = await self._redis.xread({stream: last}, count=200, block=_BLOCK_MS)
+                answer: Any = await self._redis.xread({stream: last}, count=200, block=_BLOCK_MS)
                 for _name, entries in answer or []:
                     for entry_id, fields in entries:
                         last = entry_id

@@ -111,7 +111,7 @@ class Consumer:
                     self._changed.wait(0.2)
                     continue
             try:
-                popped = self._redis.brpop(self._queues(), timeout=_POP_TIMEOUT_S)
+                popped: Any = self._redis.brpop(self._queues(), timeout=_POP_TIMEOUT_S)
             except RedisError as error:
                 log.warning("inference_queue_unreachable", error=type(error).__name__)
                 self._stopping.wait(0.5)

@@ -424,6 +424,7 @@ class ModelHost:
             runner.kill()  # the receiving thread sees the end and tells everyone
 
     def _receive(self, model: _Model, runner: RunnerProcess) -> None:
+        previous = 0.0  # when the last frame came: the runner works on the next one from then on
         while (message := runner.receive()) is not None:
             try:
                 events = [event_from_wire(wire) for wire in message.get("events") or []]
@@ -432,18 +433,20 @@ class ModelHost:
             with self._changed:
                 model.pinged_at = None
             for event in events:
-                self._pass_on(model, event)
+                self._pass_on(model, event, previous)
+            previous = time.monotonic()
         runner.kill()
         self._runner_ended(model, runner)
 
-    def _pass_on(self, model: _Model, event: Event) -> None:
+    def _pass_on(self, model: _Model, event: Event, previous: float) -> None:
         now = time.monotonic()
         with self._changed:
             call = model.calls.get(event.request_id)
             if call is None:
                 return  # cancelled meanwhile, or not this model's: a runner speaks only to its own callers
             if isinstance(event, StateEvent) and call.started is None:
-                call.started = now
+                # One-pass engines say "running" together with the result: the work began when the last frame was out.
+                call.started = min(now, max(previous, call.submitted + call.load_ms / 1000))
             if isinstance(event, (TokenEvent, ResultEvent)) and call.first is None:
                 call.first = now
             if is_final(event):

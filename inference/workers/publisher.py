@@ -66,7 +66,7 @@ class Publisher:
                 with self._redis.pipeline(transaction=False) as pipe:
                     for gateway, wires in batch.items():
                         stream = keys.events(gateway)
-                        entry = {"e": msgpack.packb([self._worker, wires])}
+                        entry: dict[Any, Any] = {"e": msgpack.packb([self._worker, wires])}
                         pipe.xadd(stream, entry, maxlen=keys.EVENT_STREAM_LENGTH, approximate=True)
                         pipe.expire(stream, keys.EVENT_STREAM_TTL_S)
                     pipe.execute()

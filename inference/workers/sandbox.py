@@ -318,7 +318,10 @@ def probe_layers() -> dict[str, bool]:
     """Shut a throwaway process in and return which layers hold on this machine; all False where it cannot be tried."""
     with _empty_folder() as folder:
         command = python_command(f"from inference.workers.sandbox import report_layers; report_layers({folder!r})")
-        done = subprocess.run(command, env=child_environment(1), capture_output=True, timeout=60, check=False)
+        try:
+            done = subprocess.run(command, env=child_environment(1), capture_output=True, timeout=60, check=False)
+        except (OSError, subprocess.TimeoutExpired):
+            return dict.fromkeys(REQUIRED_LAYERS, False)
     try:
         found: dict[str, bool] = json.loads(done.stdout)
     except ValueError:

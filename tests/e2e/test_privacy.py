@@ -26,7 +26,16 @@ PRIVATE = {RepoType.MODEL: "secret-plans", RepoType.DATASET: "secret-rows", Repo
 MISSING = {RepoType.MODEL: "secret-plain", RepoType.DATASET: "secret-rags", RepoType.SPACE: "secret-dusk"}
 # What differs between two answers to the same question: identity, clock, remaining calls, random form tokens.
 # `connection: close` depends on whether the body had arrived when the answer was ready.
-_OF_THE_MOMENT = {"connection", "date", "x-request-id", "server-timing", "ratelimit", "set-cookie", "x-inference-id"}
+_OF_THE_MOMENT = {
+    "connection",
+    "date",
+    "x-request-id",
+    "expires",
+    "server-timing",
+    "ratelimit",
+    "set-cookie",
+    "x-inference-id",
+}
 _CSRF = re.compile(r'(name="csrfmiddlewaretoken" value=|name="csrf-token" content=|"X-CSRFToken": ?)"[^"]+"')
 _HEX_ID = re.compile(r"(req-)?[0-9a-f]{24,32}")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 from hub.api.serializers.tree import sibling_json
@@ -17,6 +18,7 @@ from hub.repos.cards import CARD_PATH, MAX_CARD_BYTES, card_metadata, read_card
 from hub.repos.content import Snapshot
 from hub.repos.models import Repo
 from hub.storage.git.objects import TreeEntry
+from inference.queries import inference_summary
 
 #: What ``expand`` accepts, in the order in which the client lists it (hub-api §7.6).
 EXPANDABLE: Final[dict[RepoType, tuple[str, ...]]] = {
@@ -117,11 +119,18 @@ def info_json(
         "sha": lambda: snapshot.oid,
         "siblings": lambda: [sibling_json(entry, with_blobs=with_blobs) for entry in _siblings(snapshot)],
     }
+    if repo.type is RepoType.MODEL:
+        getters |= {name: partial(_inference_field, repo, name) for name in ("inference", "inferenceProviderMapping")}
     names = expand or tuple(name for name in EXPANDABLE[repo.type] if name not in _NOT_BY_DEFAULT)
     shown = {"_id": repo.object_id, "id": repo.repo_id}
     if not expand:
         shown |= {"modelId": repo.repo_id} if repo.type is RepoType.MODEL else {}
     return shown | _present(getters, names)
+
+
+def _inference_field(repo: Repo, name: str) -> Any:
+    """Whether this hub runs the model; asked for by name only, so that the default answer costs no query."""
+    return inference_summary(repo).get(name)
 
 
 def _siblings(snapshot: Snapshot) -> Iterable[TreeEntry]:

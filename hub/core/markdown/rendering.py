@@ -14,6 +14,7 @@ from django.core.cache import cache
 
 from hub.core.markdown.document import MAX_SOURCE_BYTES, RENDERER_VERSION, Heading, LinkBase, RenderedMarkdown
 from hub.core.markdown.pool import RENDERER, RendererFailed
+from hub.core.markdown.words import in_words_of_reader
 
 _CACHE_S: Final = 7 * 24 * 3600
 # A refusal may be the machine's bad minute: asked again soon, but not by every visitor.
@@ -36,10 +37,11 @@ def render_markdown(source: str, *, links: LinkBase | None = None) -> RenderedMa
     key = cache_key(source, links)
     stored = cache.get(key)
     if stored is not None:
-        return _unpack(stored)
-    rendered = _render(source, links)
-    cache.set(key, _pack(rendered), _REFUSAL_CACHE_S if rendered.is_plain else _CACHE_S)
-    return rendered
+        rendered = _unpack(stored)
+    else:
+        rendered = _render(source, links)
+        cache.set(key, _pack(rendered), _REFUSAL_CACHE_S if rendered.is_plain else _CACHE_S)
+    return rendered if rendered.is_plain else replace(rendered, html=in_words_of_reader(rendered.html))
 
 
 def cache_key(source: str, links: LinkBase) -> str:

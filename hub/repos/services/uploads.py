@@ -14,7 +14,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
-from typing import BinaryIO, Final, cast
+from typing import Final
 from uuid import UUID
 
 from django.conf import settings
@@ -437,8 +437,7 @@ def _addition(file: UploadDraftFile) -> Operation:
     # A card or rules file is looked into before the commit, so it comes as bytes; others are read in their turn.
     if file.path in (ATTRIBUTES_PATH, "README.md"):
         return AddBytes(file.path, objects.read_object(file.sha256))
-    source = cast(BinaryIO, LazyReader(partial(objects.read_object, file.sha256)))
-    return AddStream(file.path, source, file.size_bytes)
+    return AddStream(file.path, LazyReader(partial(objects.read_object, file.sha256)), file.size_bytes)
 
 
 def abandon(draft: UploadDraft) -> None:

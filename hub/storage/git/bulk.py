@@ -7,7 +7,7 @@ import subprocess
 import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import IO, BinaryIO
+from typing import IO, Protocol
 
 from hub.core.errors import StorageFull
 from hub.storage.git.repository import git_environment, git_executable
@@ -15,7 +15,13 @@ from hub.storage.git.repository import git_environment, git_executable
 CHUNK_BYTES = 1 << 18
 
 
-def write_blobs(repo_path: Path | str, contents: Iterable[tuple[bytes | BinaryIO, int]]) -> list[str]:
+class ByteSource(Protocol):
+    """What content is read from: an open binary file, or what reads like one."""
+
+    def read(self, size: int, /) -> bytes: ...
+
+
+def write_blobs(repo_path: Path | str, contents: Iterable[tuple[bytes | ByteSource, int]]) -> list[str]:
     """Store blobs given as (bytes or open file, size in bytes); return their oids in order.
 
     Raises: ValueError when a file is shorter than its size; StorageFull when git cannot store the pack.
@@ -43,7 +49,7 @@ def write_blobs(repo_path: Path | str, contents: Iterable[tuple[bytes | BinaryIO
     return oids
 
 
-def _feed(stdin: IO[bytes] | None, contents: Iterable[tuple[bytes | BinaryIO, int]]) -> list[str]:
+def _feed(stdin: IO[bytes] | None, contents: Iterable[tuple[bytes | ByteSource, int]]) -> list[str]:
     assert stdin is not None  # Popen was given a pipe
     oids = []
     with stdin:
@@ -59,7 +65,7 @@ def _feed(stdin: IO[bytes] | None, contents: Iterable[tuple[bytes | BinaryIO, in
     return oids
 
 
-def _chunks(content: bytes | BinaryIO, size: int) -> Iterator[bytes]:
+def _chunks(content: bytes | ByteSource, size: int) -> Iterator[bytes]:
     if isinstance(content, bytes):
         yield content
         return

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 import pygit2
 from pygit2.enums import ObjectType
@@ -23,7 +22,7 @@ from hub.core.errors import (
     PreconditionFailed,
     RevisionNotFound,
 )
-from hub.storage.git.bulk import write_blobs
+from hub.storage.git.bulk import ByteSource, write_blobs
 from hub.storage.git.paths import find_twins, twin_key, validate_path_in_repo
 from hub.storage.git.refs import STALE_PARENT, Signature, compare_and_swap, read_ref
 from hub.storage.git.repository import open_repository, writer_lock
@@ -43,12 +42,6 @@ class AddBytes:
     path: str
     data: bytes = b""
     blob_oid: str | None = None
-
-
-class ByteSource(Protocol):
-    """What content is read from: an open binary file, or what reads like one."""
-
-    def read(self, size: int, /) -> bytes: ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,7 +29,7 @@ _SEPARATORS: Final = re.compile(r"[,;\n，、]+")
 
 
 def task_choices() -> Choices:
-    groups = [
+    groups: Choices = [
         (modality.label, [(tag.id, tag.label) for tag in tags])
         for modality, tags in pipeline_tags_by_modality().items()
     ]
@@ -48,7 +48,7 @@ def license_choices() -> Choices:
 class WordsField(forms.CharField):
     """Several short values, separated by commas."""
 
-    def to_python(self, value: Any) -> list[str]:
+    def to_python(self, value: Any) -> list[str]:  # type: ignore[override]  # a list is what this field is for
         parts = (part.strip() for part in _SEPARATORS.split(super().to_python(value) or ""))
         return list(dict.fromkeys(part for part in parts if part))
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from django import template
 
+from hub.accounts.enums import Action
 from hub.accounts.models import AccessToken
 from hub.core.taxonomy import pipeline_label
 from hub.web.account_pages import account_nav as nav_items
@@ -22,7 +23,7 @@ def account_nav(context: dict[str, Any]) -> list[dict[str, Any]]:
 @register.filter
 def action_words(actions: list[str]) -> list[str]:
     """``["repo.write"]`` in words."""
-    return [str(dict[str, Any](ACTION_WORDS).get(action, action)) for action in actions]
+    return [str(ACTION_WORDS.get(cast(Action, action), action)) for action in actions]
 
 
 @register.filter

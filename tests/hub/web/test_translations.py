@@ -24,6 +24,7 @@ from hub.catalog.services import index_repo
 from hub.core import errors
 from hub.core.error_words import in_words_of_reader
 from hub.core.management.commands.compile_catalogs import compile_catalog, stale_catalogs
+from hub.core.markdown import render_markdown
 from hub.core.taxonomy import language_label
 from tests.factories.accounts import make_organization, make_token, make_user
 from tests.factories.repos import make_repo
@@ -32,7 +33,7 @@ ROOT: Final = Path(settings.BASE_DIR)
 PO: Final = ROOT / "locale" / "zh_Hans" / "LC_MESSAGES" / "django.po"
 CHINESE: Final = re.compile(r"[\u4e00-\u9fff]")
 #: Not words, or the same in both languages.
-SAME: Final = {"API", "Top-p"}
+SAME: Final = {"API", "Top-p", "{done} of {total}"}
 
 _TEMPLATE_WORDS: Final = {"gettext": None, "_": None, "ngettext": (1, 2), "pgettext": ((1, "c"), 2)}
 _CODE_WORDS: Final = {
@@ -155,7 +156,7 @@ _SAID_BY_ATTRIBUTE: Final = re.compile(
 #: Names, which are the same in every language.
 _NAMES: Final = {
     "Agora", "English", "README.md", "SHA-256", "cURL", "Python", "OpenAI", "JavaScript", "hf", "git", "page-auth",
-    "/settings/tokens",
+    "settings", "tokens",
 }  # fmt: skip
 #: For those who build the interface, who read its source.
 _FOR_BUILDERS: Final = {"styleguide.html"}
@@ -284,14 +285,27 @@ def test_pages_are_told_in_chinese_and_programs_in_english():
 
 #: Words of our pages that would be seen at once if one were left; names and code hold none of them.
 LEFT_OVER: Final = re.compile(
-    r"\b(Sign (?:in|up|out)|Settings|Search|Models|Datasets|Files|History|Save|Cancel|Delete|Create|Upload|Download|"
-    r"Licence|Tokens?|Members|Updated|Likes|Password|Language|Theme|Email|Public|Private|ago)\b"
+    r"\b(Sign (?:in|up|out)|Settings|Search|Models|Files|History|Save|Cancel|Delete|Create|Upload|Download|"
+    r"Licence|Tokens?|Members|Updated|Likes|Password|Language|Theme|Email|Private|ago)\b"
 )
 
 
 def _words_of(page: str) -> str:
     text = re.sub(r"<(script|style|code|pre|svg|time)\b.*?</\1>|<head>.*?</head>", " ", page, flags=re.DOTALL)
     return re.sub(r"<[^>]+>", " ", text)
+
+
+_OF_STRANGERS: Final = """
+/ /models /datasets /search?q=tiny /ada /lab /ada/none /accounts/login/ /accounts/signup/ /accounts/password/reset/
+/ada/tiny /ada/tiny/tree/main /ada/tiny/commits
+""".split()
+_OF_PEOPLE: Final = """
+/ /new /organizations/new /organizations/lab/members /organizations/lab/settings
+/ada/tiny/settings /ada/tiny/settings/delete /ada/tiny/upload/main /ada/tiny/card /ada/tiny/refs
+/ada/tiny/edit/main/a.txt /ada/tiny/delete/main/a.txt /ada/tiny/new/main
+/settings/profile /settings/account /settings/account/delete /settings/tokens /settings/tokens/new /settings/usage
+/settings/organizations /accounts/2fa/ /accounts/sessions/ /accounts/email/ /accounts/password/change/
+""".split()
 
 
 @pytest.mark.django_db
@@ -303,32 +317,9 @@ def test_key_pages_hold_no_left_over_english():
     )
     index_repo(repo.pk)
     browser = Client(headers={"accept-language": "zh-CN,zh;q=0.9"})
-    strangers = ["/", "/models", "/datasets", "/search?q=tiny", "/ada/none", "/accounts/login/", "/accounts/signup/"]
-    strangers += ["/accounts/password/reset/", "/ada", "/lab", "/ada/tiny", "/ada/tiny/tree/main", "/ada/tiny/commits"]
-    own = ["/", "/new", "/ada/tiny/settings", "/ada/tiny/upload/main", "/ada/tiny/card", "/ada/tiny/refs"]
-    own += [
-        "/ada/tiny/edit/main/a.txt",
-        "/ada/tiny/delete/main/a.txt",
-        "/ada/tiny/settings/delete",
-        "/settings/profile",
-    ]
-    own += [
-        "/settings/account",
-        "/settings/tokens",
-        "/settings/tokens/new",
-        "/settings/usage",
-        "/settings/organizations",
-    ]
-    own += [
-        "/accounts/2fa/",
-        "/accounts/sessions/",
-        "/accounts/email/",
-        "/organizations/new",
-        "/organizations/lab/members",
-    ]
-    _look_at(browser, strangers)
+    _look_at(browser, _OF_STRANGERS)
     browser.force_login(ada)
-    _look_at(browser, own)
+    _look_at(browser, _OF_PEOPLE)
 
 
 def _look_at(browser: Client, addresses: list[str]) -> None:
@@ -346,6 +337,21 @@ def test_languages_are_called_by_the_readers_names():
     with translation.override("zh-hans"):
         assert language_label("fr") == "法语"
         assert language_label("qqq") == "qqq"
+
+
+def test_words_that_the_renderer_adds_are_translated():
+    source = "> [!NOTE]\n> Note well.\n\n- [x] Note\n- [ ] b\n\nc[^1]\n\n[^1]: d\n"
+    english = render_markdown(source).html
+    with translation.override("zh-hans"):
+        chinese = render_markdown(source).html
+    for word, translated in (
+        ('markdown-alert-title">Note<', 'markdown-alert-title">注意<'),
+        ('checked="" aria-label="done"', 'checked="" aria-label="已完成"'),
+        ('aria-label="to do"', 'aria-label="待办"'),
+        ('aria-label="Back to reference 1"', 'aria-label="回到引用处 1"'),
+    ):
+        assert (english.count(word), chinese.count(word), chinese.count(translated)) == (1, 0, 1)
+    assert "Note well." in chinese
 
 
 # --- the switch ------------------------------------------------------------------------------------------------------
