@@ -100,7 +100,7 @@ def playground_for(viewer: Viewer, repo: Repo, task: str = "") -> PlaygroundCont
     if repo.type is not RepoType.MODEL:
         return None
     serving = serving_of(repo)
-    index: dict[str, Any] = RepoIndex.objects.filter(repo=repo).values("card_data", "inspection").first() or {}
+    index: Any = RepoIndex.objects.filter(repo=repo).values("card_data", "inspection").first() or {}
     task = task if task in serving.tasks else serving.pipeline_tag
     mode = _mode(task, index.get("inspection") or {})
     page = _page_url(repo)

@@ -47,6 +47,7 @@ class HostAdapter:
         self._host = host
         self._snapshots = snapshots
         self._handles: dict[str, str] = {}  # our request id → the host's
+        self._noted_loads: dict[str, float] = {}
         self._crashed_at: dict[str, float] = {}  # model key → monotonic seconds
         self._lock = threading.Lock()
 
@@ -90,13 +91,23 @@ class HostAdapter:
         """Note answers and crashes of this commit; a database that is away must not cost the caller the answer."""
         try:
             if isinstance(event, DoneEvent) and event.timings.load_ms:
-                close_old_connections()
-                health.note_answer(call.repo_pk, call.commit_oid, event.timings.load_ms)
+                load_ms = self._new_load_ms(call.model_key)
+                if load_ms:
+                    close_old_connections()
+                    health.note_answer(call.repo_pk, call.commit_oid, load_ms)
             elif isinstance(event, ErrorEvent) and event.code == "runner_died" and self._is_new_crash(call.model_key):
                 close_old_connections()
                 health.note_crash(call.repo_pk, call.commit_oid, event.message)
         except Exception:
             log.exception("model_health_not_noted", repo=call.repo_pk)
+
+    def _new_load_ms(self, model_key: str) -> float:
+        """How long the load took that this answer waited for; 0 when another answer has told so already."""
+        load_ms = self._host.state(model_key).load_ms or 0.0
+        with self._lock:
+            is_new = self._noted_loads.get(model_key) != load_ms
+            self._noted_loads[model_key] = load_ms
+        return load_ms if is_new else 0.0
 
     def _is_new_crash(self, model_key: str) -> bool:
         """One death of a runner ends all of its calls at the same moment, and is one crash (T170)."""

@@ -427,7 +427,7 @@ def _ref_commit(repo: pygit2.Repository, ref: str) -> str | None:
 
 def _commit(repo: pygit2.Repository, oid: str) -> pygit2.Commit:
     try:
-        found: Any = repo[oid]
+        found: object = repo[oid]
     except (KeyError, ValueError) as error:
         raise RevisionNotFound from error
     if not isinstance(found, pygit2.Commit):

@@ -14,7 +14,7 @@ from hub.core.taxonomy import LIBRARIES, LICENSES, LicenseClass, pipeline_tags_b
 from hub.repos.cards import CardMetadata
 from hub.repos.enums import Visibility
 
-Choices = list[tuple[str, Any]]
+Choices = list[tuple[Any, Any]]
 
 RELATIONS: Final = (
     ("", gettext_lazy("Not stated")),

@@ -277,3 +277,15 @@ def test_number_of_queries_does_not_grow(owner, django_assert_num_queries, sort)
     search_index.apply_changes()
     with django_assert_num_queries(1):
         assert len(list_repos(ANONYMOUS, ask(f"filter=x&sort={sort}")).items) == 3
+
+
+@pytest.mark.parametrize(
+    "word", ["\U0001f600", "\ufffd", "<", ">", "\\", "(", "[", "a*", ".*", "%", "\u200b", "-", "\x00"]
+)
+def test_any_sign_may_be_searched_for_t112(models, backend, word):
+    settle(backend)
+    query = QueryDict(mutable=True)
+    query["search"] = word
+    for for_api in (True, False):
+        assert list_repos(ANONYMOUS, RepoFilters.from_query(query, RepoType.MODEL, for_api=for_api)).items is not None
+    assert suggest(ANONYMOUS, word) is not None

@@ -221,3 +221,21 @@ def test_picture_is_loaded_through_resolve():
     found = of("p.png", b"\x89PNG\r\n\x1a\n" + b"\0" * 20)
     assert found.kind == "image"
     assert "/resolve/main/p.png" in found.data["src"]
+
+
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [
+        ("a.jsonl", b'{"a": "\\ud800"}\n'),
+        ("a.json", b'{"a": "\\ud800"}'),
+        ("a.ipynb", b'{"cells": [{"cell_type": "raw", "source": "\\ud800"}]}'),
+        ("a.safetensors", safetensors({"t\ud800": {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}}, b"1234")),
+        (
+            "b.safetensors",
+            safetensors({"t": {"dtype": "F32", "shape": [10**900] * 8, "data_offsets": [0, 4]}}),
+        ),
+    ],
+)
+def test_half_characters_and_endless_numbers_reach_no_page_t106(client, name: str, data: bytes):
+    repo = make_repo(files={name: data})
+    assert client.get(f"{repo.urls.page}/blob/main/{name}").status_code == 200

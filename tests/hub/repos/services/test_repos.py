@@ -8,7 +8,14 @@ import pytest
 from django.utils import timezone
 
 from hub.accounts.auth import Viewer
-from hub.core.errors import AuthenticationRequired, BadRequest, Conflict, PermissionDenied, RepoNotFound
+from hub.core.errors import (
+    AuthenticationRequired,
+    BadRequest,
+    Conflict,
+    PermissionDenied,
+    RateLimited,
+    RepoNotFound,
+)
 from hub.core.ids import RepoType
 from hub.repos import content
 from hub.repos.enums import Visibility
@@ -16,6 +23,7 @@ from hub.repos.models import LastCommit, Ref, Repo, RepoObject, RepoRedirect
 from hub.repos.permissions import RepoMoved, find_repo, get_repo_for_read
 from hub.repos.services import care, repos
 from hub.storage.git.repository import create_repository
+from hub.storage.lfs.pointer import format_pointer
 from tests.factories.accounts import make_organization, make_user
 from tests.factories.repos import commit_large_file, make_repo
 
@@ -145,3 +153,26 @@ def test_duplicate_copies_files_and_leave_to_serve_them() -> None:
     of_copy = {entry.path: entry.oid for entry in content.walk_files(content.at_revision(copy))}
     assert of_copy == of_source
     assert list(RepoObject.objects.filter(repo=copy).values_list("sha256", flat=True)) == [stored.sha256]
+
+
+def test_duplicate_that_fails_leaves_nothing_t70() -> None:
+    owner, other = make_user(password=None), make_user(password=None)
+    pointer = format_pointer("a" * 64, 5)
+    source = repos.create_repo(
+        Viewer(user=owner),
+        namespace=owner.username,
+        name="source",
+        repo_type=RepoType.MODEL,
+        files=[repos.InitialFile("w.bin", pointer)],
+    )
+    with pytest.raises(BadRequest, match="LFS object missing"):
+        repos.duplicate(Viewer(user=other), source, namespace=other.username, name="copy")
+    assert not Repo.objects.filter(name="copy", deleted_at__isnull=True).exists()
+
+
+def test_creation_is_limited(settings) -> None:
+    settings.HUB_RATE_REPO_CREATION = 1
+    owner = make_user(password=None)
+    make_repo(owner, "one")
+    with pytest.raises(RateLimited):
+        make_repo(owner, "two")

@@ -106,3 +106,15 @@ def test_ignored_and_present_files_are_planned() -> None:
     plans = uploads.plan_uploads(content.at_revision(repo), [_wanted("x.log", b"x"), _wanted("a.txt", b"a")])
     oid = content.get_entry(content.at_revision(repo), "a.txt").oid
     assert [(plan.is_ignored, plan.oid) for plan in plans] == [(True, None), (False, oid)]
+
+
+def test_size_of_a_small_file_is_not_the_browsers_word_t68() -> None:
+    repo = make_repo()
+    draft, actor = _draft(repo), Viewer(user=repo.created_by)
+    data = b"\0" * 5000
+    commit_large_file(repo, repo.created_by, "large.bin", data)
+    lie = WantedFile("tiny.txt", 1, b"t", hashlib.sha256(data).hexdigest())
+    (file,) = uploads.register_files(draft, [lie])
+    assert (file.is_large, file.is_stored) == (False, True)
+    with pytest.raises(Unprocessable, match="has 5000 bytes, not 1"):
+        uploads.commit_draft(draft, actor=actor, message="m")
