@@ -87,9 +87,8 @@ migrations: setup-dev ## system checks, and no model change without its migratio
 	$(PY) manage.py makemigrations --check --dry-run
 
 .PHONY: messages
-messages: setup-dev ## collect translatable text and compile the catalogues
-	@$(PY) manage.py makemessages --all --no-obsolete --ignore '.venv/*' --ignore 'var/*'
-	$(PY) manage.py makemessages --all --no-obsolete --domain djangojs --ignore '.venv/*' --ignore 'var/*' --ignore 'static/vendor/*'
+messages: setup-dev ## collect translatable text (needs GNU gettext) and compile the catalogues
+	@$(PY) manage.py makemessages --all --no-obsolete --add-location file --ignore '.venv/*' --ignore 'var/*' --ignore 'node_modules/*' --ignore 'tests/*'
 	$(PY) manage.py compile_catalogs
 
 .PHONY: docs
@@ -103,10 +102,6 @@ bench: setup-dev ## measure this machine: answers per second, page times, bytes 
 .PHONY: screenshots
 screenshots: setup-dev ## every page, narrow and wide, light and dark, both languages, into screenshots/
 	@$(PY) -m tests.e2e.screenshots
-
-.PHONY: conformance
-conformance: setup-dev ## the real clients against a live server
-	@$(PY) -m pytest tests/conformance $(PYTEST_ARGS)
 
 .PHONY: clean
 clean: ## remove caches and build output; data (var/) and .venv stay

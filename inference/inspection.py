@@ -11,12 +11,14 @@ from __future__ import annotations
 import json
 import math
 import struct
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from fnmatch import fnmatch
 from pathlib import PurePosixPath
 from typing import Any
 
 from inference.protocol import architectures
+from inference.snapshots import LOADABLE
 
 ReadRange = Callable[[str, int, int], bytes]
 
@@ -26,6 +28,7 @@ MAX_HEADER_BYTES = 25_000_000
 MAX_TOKENIZER_BYTES = 64 * 1024 * 1024
 MAX_TEMPLATE_CHARS = 256 * 1024
 MAX_SHARDS = 512
+MAX_BESIDE_BYTES = 1024**3
 MAX_ZIP_RATIO = 50
 OVERHEAD_BYTES = 512 * 1024 * 1024  # interpreter and libraries of one runner, measured, rounded up
 
@@ -154,6 +157,7 @@ def _inspect(files: Mapping[str, int], read: ReadRange, facts: dict[str, Any]) -
         facts["library_name"] = "sentence-transformers"
     facts["pipeline_tag"] = _pipeline_tag(config, bool(facts["sentence_modules"] if modules_raw is not None else False))
     _check_inputs(files, read, root, facts)
+    _check_snapshot(files, weights)
     facts["estimate_bytes"] = _estimate(config, facts)
 
 
@@ -521,6 +525,17 @@ def pooling_modes(config: Mapping[str, Any]) -> list[str]:
     if any(mode not in _POOLING_FLAGS.values() for mode in modes):
         raise _Refused("unsupported_architecture", "The pooling mode is not among those served.")
     return modes
+
+
+# ---- snapshots
+
+
+def _check_snapshot(files: Mapping[str, int], weights: Sequence[str]) -> None:
+    """A worker fetches more than the weights; what lies beside them must not be what fills its disk."""
+    weight_bytes = sum(files[path] for path in weights)
+    fetched = sum(size for path, size in files.items() if any(fnmatch(path, pattern) for pattern in LOADABLE))
+    if fetched - weight_bytes > max(MAX_BESIDE_BYTES, 2 * weight_bytes):
+        raise _Refused("invalid_repo", "The files beside the weights are too large to be fetched for hosting.")
 
 
 # ---- memory

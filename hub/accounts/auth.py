@@ -21,6 +21,7 @@ from django.utils import timezone
 
 from hub.accounts.enums import Action, TokenRole
 from hub.core.errors import InvalidCredentials
+from hub.core.logs import mask
 from hub.core.ratelimit import BAD_TOKENS, hit
 
 if TYPE_CHECKING:
@@ -200,7 +201,9 @@ def _note_use(token: AccessToken, client: str) -> None:
         return
     # The condition lets one of many threads write that see the same stale row.
     stale = Q(last_used_at__isnull=True) | Q(last_used_at__lte=now - _LAST_USE_RESOLUTION)
-    type(token).objects.filter(stale, pk=token.pk).update(last_used_at=now, last_used_client=_printable(client)[:80])
+    type(token).objects.filter(stale, pk=token.pk).update(
+        last_used_at=now, last_used_client=_printable(mask(client))[:80]
+    )
 
 
 def _printable(text: str) -> str:

@@ -16,9 +16,11 @@ from hub.accounts.context import origin
 from hub.accounts.sessions import keep_session
 from hub.core.errors import BadRequest, HubError, PermissionDenied
 
-# Pages where people manage their account: a token opens none of them, whatever its role (T13, T17).
 _TOKEN_IN_URL: Final = "Send the access token in the Authorization header: addresses end up in logs."  # noqa: S105 -- a sentence
+# Pages where people manage their account: a token opens none of them, whatever its role (T13, T17).
 _SESSION_ONLY: Final = ("/settings/", "/accounts/", "/admin/")
+# What a worker fetches: the list of a model's files, and each of them.
+_OF_WORKERS: Final = re.compile(r"/api/models/[^/]+/[^/]+(?:/|$)|/[^/]+/[^/]+/resolve/")
 
 
 class ViewerMiddleware:
@@ -53,6 +55,8 @@ class ViewerMiddleware:
     def _use_header(self, request: HttpRequest, header: str, address: str) -> None:
         try:
             request.viewer = authenticate_header(header, client=request.headers.get("user-agent", ""), address=address)
+            if request.viewer.service is not None and not _OF_WORKERS.match(request.path):
+                raise PermissionDenied
             if request.path.startswith(_SESSION_ONLY):
                 raise PermissionDenied("This page needs a signed-in browser; access tokens do not open it.")
         except HubError as error:

@@ -200,6 +200,7 @@ _MODELS: Final = (
     gettext_noop("%(path)s is not a JSON object."),
     gettext_noop("%(path)s is not a sound safetensors file: %(problem)s."),
     gettext_noop("%(path)s is not valid JSON."),
+    gettext_noop("The files beside the weights are too large to be fetched for hosting."),
     gettext_noop("The files of this model are still being inspected."),
     gettext_noop("Hosted inference is turned off on this hub."),
     gettext_noop("This model cannot be hosted."),

@@ -146,3 +146,5 @@ def _install(formatter: logging.Formatter, level: str) -> None:
         logging.getLogger(chatty).setLevel(max(logging.WARNING, logging.getLevelName(level)))
     # Its message repeats what the request line of `hub.core.edge` says, with the query in it.
     logging.getLogger("django.request").setLevel(logging.ERROR)
+    # A stranger's Host header is worth a 400, not a trace for each try.
+    logging.getLogger("django.security.DisallowedHost").setLevel(logging.CRITICAL)

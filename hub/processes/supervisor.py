@@ -159,7 +159,9 @@ class Supervisor:
             running.is_done = True
             if status:
                 failed = f"failed with {_words(status)}; not repeated"
-                self._print(part.name, running.colour, "interrupted; the next start continues" if self._stops else failed)
+                self._print(
+                    part.name, running.colour, "interrupted; the next start continues" if self._stops else failed
+                )
         elif not self._stops:
             self._schedule(running)
             wait_s = BACKOFF_S[min(running.deaths, len(BACKOFF_S)) - 1]

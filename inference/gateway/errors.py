@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from copy import copy
 from typing import Any
 
 from django.conf import settings
@@ -45,10 +44,16 @@ def as_told(error: InferenceError, scope: Scope) -> InferenceError:
     language = header(scope, b"accept-language")
     if not header(scope, b"x-csrftoken") or language not in dict(settings.LANGUAGES):
         return error
-    told = copy(error)
     with translation.override(language):
-        told.message = in_words_of_reader(error.message)
-    return told
+        message = in_words_of_reader(error.message)
+    return InferenceError(
+        error.code,
+        message,
+        status=error.status,
+        retryable=error.retryable,
+        param=error.param,
+        retry_after_s=error.retry_after_s,
+    )
 
 
 def headers_of(error: InferenceError, request_id: str) -> Headers:

@@ -190,3 +190,16 @@ def test_inspection_imports_no_model_library():
     code = "import sys, inference.inspection; print({'torch', 'transformers', 'numpy', 'django'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=Path.cwd())
     assert done.stdout.strip() == "set()"
+
+
+def test_files_that_would_fill_a_workers_disk_are_refused_t147():
+    files = repo()
+    sizes = {path: len(data) for path, data in files.items()}
+
+    def read(path, at, size):
+        return files[path][at : at + size]
+
+    assert inspect_repo(sizes | {"notes.txt": 1024**3, "movie.mp4": 10**12}, read).servable
+    found = inspect_repo(sizes | {"deep/notes.txt": 1024**3 + 100}, read)
+    assert (found.servable, found.reason) == (False, "invalid_repo")
+    assert "beside the weights" in found.message

@@ -134,3 +134,14 @@ def test_workers_token_sees_one_commit_of_one_repo(client: Client) -> None:
         assert client.get(url, **headers)["X-Error-Code"] == "RevisionNotFound"
     assert client.get(other.urls.resolve("main", "a.txt"), **headers)["X-Error-Code"] == "RepoNotFound"
     assert client.post(f"{repo.urls.api}/like", **headers).status_code == 401
+
+
+def test_workers_token_opens_files_and_nothing_else_t129() -> None:
+    repo = make_repo(files={"a.txt": b"a"})
+    headers = bearer(sign_service_token(ServiceGrant(repo.pk, repo.head_oid)))
+    client = Client()
+    repo_id = repo.repo_id
+    assert client.get(f"/api/models/{repo_id}/revision/{repo.head_oid}", **headers).status_code == 200
+    assert client.get(f"/{repo_id}/resolve/{repo.head_oid}/a.txt", **headers).status_code == 200
+    for path in (f"/{repo_id}", f"/{repo_id}/blob/main/a.txt", "/api/whoami-v2", "/", "/settings/tokens", "/admin/"):
+        assert client.get(path, **headers).status_code == 403

@@ -26,6 +26,8 @@ from hub.core.error_words import in_words_of_reader
 from hub.core.management.commands.compile_catalogs import compile_catalog, stale_catalogs
 from hub.core.markdown import render_markdown
 from hub.core.taxonomy import language_label
+from inference.gateway.errors import as_told
+from inference.protocol.errors import InferenceError
 from tests.factories.accounts import make_organization, make_token, make_user
 from tests.factories.repos import make_repo
 
@@ -153,20 +155,33 @@ _UNSEEN: Final = re.compile(
 _SAID_BY_ATTRIBUTE: Final = re.compile(
     r'\b(?:aria-label|title|placeholder|alt|data-copied|data-tab|data-tabs-label|value)="([^"]*)"'
 )
+_SAID_BY_COMPONENT: Final = re.compile(
+    r'\{%\s*(?:component|slotted)\b[^%]*?\b(?:label|title|text|help|placeholder|caption|note|summary)="([^"]+)"'
+)
 #: Names, which are the same in every language.
 _NAMES: Final = {
-    "Agora", "English", "README.md", "SHA-256", "cURL", "Python", "OpenAI", "JavaScript", "hf", "git", "page-auth",
-    "settings", "tokens",
+    "Agora", "English", "README.md", "SHA-256", "cURL", "Python", "OpenAI", "JavaScript", "Shell", "hf", "git",
+    "page-auth", "settings", "tokens",
 }  # fmt: skip
 #: For those who build the interface, who read its source.
 _FOR_BUILDERS: Final = {"styleguide.html"}
 
 
 def _bare_words(source: str) -> Iterator[str]:
+    yield from _SAID_BY_COMPONENT.findall(re.sub(r"\{%\s*comment.*?endcomment\s*%\}", "", source, flags=re.DOTALL))
     seen = _UNSEEN.sub(" ", source)
     yield from (found for found in _SAID_BY_ATTRIBUTE.findall(seen) if re.fullmatch(r"[A-Z].*|.* .*", found.strip()))
     for text in re.sub(r"<[^>]*>", "\n", seen).splitlines():
         yield re.sub(r"&\w+;|[·/]", " ", text).strip()
+
+
+def test_bare_english_is_found():
+    bare = set(_bare_words('<p title="Look here">Hello <b>you</b>{% component "button" label="Save" %}{{ name }}</p>'))
+    assert bare >= {"Look here", "Hello", "you", "Save"}
+    marked = (
+        '{% translate "Save" as label %}<p title="{% translate "x" %}">{{ label }}</p>{% comment %}A{% endcomment %}'
+    )
+    assert not {text for text in _bare_words(marked) if text}
 
 
 @pytest.mark.parametrize("path", _templates(), ids=lambda path: str(path.relative_to(ROOT / "templates")))
@@ -279,6 +294,21 @@ def test_pages_are_told_in_chinese_and_programs_in_english():
     assert (program.status_code, program.json()["error"]) == (404, "Repository not found")
     assert (page.status_code, page.json()["error"]) == (404, "未找到仓库")
     assert page["X-Error-Message"] == "Repository not found"
+
+
+@pytest.mark.parametrize(
+    ("headers", "told"),
+    [
+        ([(b"x-csrftoken", b"t"), (b"accept-language", b"zh-hans")], "调用已取消。"),
+        ([(b"x-csrftoken", b"t"), (b"accept-language", b"en")], "The call was cancelled."),
+        ([(b"accept-language", b"zh-hans")], "The call was cancelled."),
+        ([(b"x-csrftoken", b"t"), (b"accept-language", b"zh-CN,zh;q=0.9")], "The call was cancelled."),
+    ],
+)
+def test_the_playground_is_told_in_the_language_of_its_page(headers, told):
+    error = InferenceError("cancelled", "The call was cancelled.", status=499)
+    assert as_told(error, {"headers": headers}).message == told
+    assert error.message == "The call was cancelled."
 
 
 # --- pages -----------------------------------------------------------------------------------------------------------
