@@ -18,7 +18,6 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from inference.protocol import architectures
-from inference.snapshots import LOADABLE
 
 ReadRange = Callable[[str, int, int], bytes]
 
@@ -29,6 +28,8 @@ MAX_TOKENIZER_BYTES = 64 * 1024 * 1024
 MAX_TEMPLATE_CHARS = 256 * 1024
 MAX_SHARDS = 512
 MAX_BESIDE_BYTES = 1024**3
+# What workers fetch and engines read; weights in other formats, pictures and training logs stay on the hub.
+LOADABLE = ("*.safetensors", "*.json", "*.txt", "*.model", "*.jinja", "*.spm", "*.vocab", "*.merges")
 MAX_ZIP_RATIO = 50
 OVERHEAD_BYTES = 512 * 1024 * 1024  # interpreter and libraries of one runner, measured, rounded up
 

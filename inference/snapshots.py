@@ -17,9 +17,8 @@ from pathlib import Path
 from typing import Final
 
 from hub.core.errors import ServiceUnavailable
+from inference.inspection import LOADABLE
 
-# What engines read; weights in other formats, pictures and training logs stay on the hub.
-LOADABLE: Final = ["*.safetensors", "*.json", "*.txt", "*.model", "*.jinja", "*.spm", "*.vocab", "*.merges"]
 _LOCK_WAIT_S: Final = 600
 _FRESH_S: Final = 600
 
@@ -75,7 +74,7 @@ class SnapshotCache:
                 local_dir=staging,
                 endpoint=self._endpoint,
                 token=sign_service_token(ServiceGrant(request.repo_pk, request.commit_oid)),
-                allow_patterns=LOADABLE,
+                allow_patterns=list(LOADABLE),
                 max_workers=2,
             )
         except (HfHubHTTPError, OSError) as error:

@@ -22,11 +22,15 @@ def expire_uploads_task() -> None:
 
 @shared_task(name="repos.purge_deleted", ignore_result=True, acks_late=True, time_limit=3600)
 def purge_deleted_task() -> None:
+    """Free what deleted repos held, and large files that were sent and never committed."""
     from hub.repos.services.backup import maintenance  # noqa: PLC0415 -- leaf
+    from hub.repos.services.lfs import referenced_objects  # noqa: PLC0415 -- leaf
     from hub.repos.services.repos import purge_deleted  # noqa: PLC0415 -- leaf
+    from hub.storage.gc import delete_unreferenced_objects  # noqa: PLC0415 -- leaf
 
     with maintenance():  # a backup must not lose what it is copying
         purge_deleted()
+        delete_unreferenced_objects(referenced_objects)
 
 
 @shared_task(name="repos.roll_downloads", ignore_result=True, acks_late=True, time_limit=900)

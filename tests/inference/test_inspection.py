@@ -199,7 +199,7 @@ def test_files_that_would_fill_a_workers_disk_are_refused_t147():
     def read(path, at, size):
         return files[path][at : at + size]
 
-    assert inspect_repo(sizes | {"notes.txt": 1024**3, "movie.mp4": 10**12}, read).servable
+    assert inspect_repo(sizes | {"notes.txt": 1024**3 - 1000, "movie.mp4": 10**12}, read).servable
     found = inspect_repo(sizes | {"deep/notes.txt": 1024**3 + 100}, read)
     assert (found.servable, found.reason) == (False, "invalid_repo")
     assert "beside the weights" in found.message

@@ -11,7 +11,7 @@ from django.conf import settings
 from django.core.exceptions import RequestDataTooBig
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.csrf import csrf_exempt
-from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from django.views.decorators.http import require_POST
 
 from hub.accounts.auth import Viewer
 from hub.accounts.enums import Action, NamespaceKind, Role, TokenRole
@@ -30,7 +30,6 @@ _DEFAULT_LIMIT: Final = 100
 _MAX_LIMIT: Final = 500
 
 
-@require_safe
 def whoami(request: HttpRequest) -> JsonResponse:
     """``GET /api/whoami-v2``: also how a client checks its token."""
     viewer = request.viewer
@@ -115,7 +114,6 @@ def _avatar_url(subject: User | Organization) -> str:
 # --- others ----------------------------------------------------------------------------------------------------------
 
 
-@require_safe
 def user_overview(request: HttpRequest, name: str) -> JsonResponse:
     """``GET /api/users/{name}/overview``; counts hold what the viewer may see (T36)."""
     user = get_user(name)
@@ -142,7 +140,6 @@ def user_overview(request: HttpRequest, name: str) -> JsonResponse:
     )
 
 
-@require_safe
 def organization_overview(request: HttpRequest, name: str) -> JsonResponse:
     """``GET /api/organizations/{name}/overview``."""
     organization = get_organization(request.viewer, name)
@@ -171,7 +168,6 @@ def _repo_counts(viewer: Viewer, namespace_id: int | None) -> dict[str, int]:
     }
 
 
-@require_safe
 def organization_members(request: HttpRequest, name: str) -> JsonResponse:
     """``GET /api/organizations/{name}/members``: by name, ``Link: rel="next"``; roles for admins only."""
     organization = get_organization(request.viewer, name)
@@ -210,14 +206,12 @@ def _limit(text: str) -> int:
     return int(text)
 
 
-@require_safe
 def no_followers(request: HttpRequest, kind: str, name: str) -> JsonResponse:
     """Nobody follows anybody on this hub; unknown names are still 404."""
     _require(name, NamespaceKind.USER if kind == "users" else NamespaceKind.ORGANIZATION)
     return JsonResponse([], safe=False)
 
 
-@require_safe
 def avatar(request: HttpRequest, kind: str, name: str) -> HttpResponse:
     """``GET /api/{users|organizations}/{name}/avatar``: the address, or a redirect to the picture when asked so."""
     url = _avatar_url(_require(name, NamespaceKind.USER if kind == "users" else NamespaceKind.ORGANIZATION))
@@ -226,7 +220,6 @@ def avatar(request: HttpRequest, kind: str, name: str) -> HttpResponse:
     return JsonResponse({"avatarUrl": url})
 
 
-@require_safe
 def avatar_redirect(request: HttpRequest, name: str) -> HttpResponse:
     """``GET /api/avatars/{name}``."""
     return HttpResponse(status=302, headers={"Location": _avatar_url(_require(name, None))})
@@ -243,7 +236,6 @@ def _require(name: str, kind: NamespaceKind | None) -> User | Organization:
     return namespace.user
 
 
-@require_http_methods(["PUT"])
 def member_role(request: HttpRequest, name: str, member: str) -> HttpResponse:
     """``PUT /api/organizations/{name}/members/{member}/role``; ``no_access`` takes the member out."""
     require_user(request.viewer)

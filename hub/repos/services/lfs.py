@@ -19,7 +19,7 @@ from hub.core.errors import BadRequest, EntryNotFound, HubError, PayloadTooLarge
 from hub.repos.models import Repo, RepoObject
 from hub.repos.permissions import check_files, visible_to
 from hub.storage.lfs import objects, transfer
-from hub.storage.models import LfsObject, UploadSession
+from hub.storage.models import LfsObject, UploadSession, UploadState
 
 # Below this, one PUT is simpler than parts; every client can do it.
 BASIC_LIMIT_BYTES = transfer.PART_SIZE_BYTES
@@ -60,9 +60,21 @@ def check_quota(repo: Repo, size_bytes: int, *, reserved_bytes: int = 0) -> None
 
 def _reserve(repo: Repo) -> transfer.Reserve:
     def reserve(size_bytes: int) -> None:
-        check_quota(repo, size_bytes, reserved_bytes=transfer.reserved_bytes(owner_key(repo)))
+        held = transfer.reserved_bytes(owner_key(repo)) + uncommitted_bytes(repo)
+        check_quota(repo, size_bytes, reserved_bytes=held)
 
     return reserve
+
+
+def uncommitted_bytes(repo: Repo) -> int:
+    """Bytes that a namespace has sent and that no commit names: they lie on the disk all the same (T75)."""
+    linked = RepoObject.objects.filter(repo__namespace_id=repo.namespace_id)
+    sent = (
+        UploadSession.objects.filter(owner_key=owner_key(repo), state=UploadState.COMPLETE)
+        .exclude(sha256__in=linked.values("sha256"))
+        .values_list("sha256", "size_bytes")
+    )
+    return sum(dict(sent).values())
 
 
 # --- uploads ---------------------------------------------------------------------------------------------------------
