@@ -27,6 +27,9 @@ def _moved_url(request: HttpRequest, repo: Repo) -> str:
     named = match.kwargs if match is not None else {}
     former = re.escape(f"/{named.get('namespace', '')}/{named.get('name', '')}")
     # The first place where the two names stand together is the address; `%2F` in what follows must stay as it is.
-    return re.sub(
+    moved = re.sub(
         rf"{former}(?=[/.?]|$)", lambda _: f"/{repo.namespace.name}/{repo.name}", url, count=1, flags=re.IGNORECASE
     )
+    if moved == url:  # the name was typed in escapes: to the repo itself rather than in a circle (T47)
+        return repo.urls.api if url.startswith("/api/") else repo.urls.page
+    return moved

@@ -9,6 +9,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
+from django.utils.cache import patch_vary_headers
 
 from hub.core.edge import REQUEST_ID_KEY
 
@@ -94,6 +95,10 @@ class SecurityHeadersMiddleware:
         response = self._get_response(request)
         if request.path == self._wasm_path:
             response.setdefault("Content-Security-Policy", self._wasm_policy)
+        if not response.has_header("Cache-Control"):
+            # What a page shows depends on who asks: no shared cache may keep it (T41).
+            response["Cache-Control"] = "private, no-cache"
+            patch_vary_headers(response, ["Cookie", "Authorization"])
         for name, value in self._headers.items():
             response.setdefault(name, value)
         return response

@@ -5,8 +5,11 @@ from __future__ import annotations
 import pytest
 from django.test import Client
 
+from hub.accounts.auth import Viewer
+from hub.repos.services.repos import move_repo
 from hub.surface import is_api_path
 from tests.factories.accounts import bearer, make_token, make_user
+from tests.factories.repos import make_repo
 
 pytestmark = pytest.mark.django_db
 
@@ -67,3 +70,24 @@ def test_token_in_the_address_is_refused_even_if_good_t23() -> None:
         assert client.get(f"{path}?token={secret}").status_code == 400
         assert client.get(f"{path}?q=x-{secret}", **bearer(secret)).status_code == 400
     assert client.get("/api/tasks?token=word").status_code == 200
+
+
+def test_pages_are_kept_by_no_shared_cache_t41() -> None:
+    for path in ("/", "/models", "/-/nothing/of/the/kind"):
+        answer = Client().get(path)
+        assert answer["Cache-Control"].startswith("private")
+        assert {"Cookie", "Authorization"} <= set(answer["Vary"].split(", "))
+
+
+@pytest.mark.parametrize(
+    "path", ["/{0}/old", "/{0}/%6Fld", "/api/models/{0}/old", "/api/models/{0}/%6Fld", "/{0}/%6fld/tree/main"]
+)
+def test_former_address_leads_on_and_never_to_itself_t47(path: str) -> None:
+    owner = make_user(password=None)
+    repo = make_repo(owner, "old")
+    move_repo(Viewer(user=owner), repo, to_namespace=owner.username, to_name="new")
+    path = path.format(owner.username)
+    # As the server gives it: the escapes of the address are kept in RAW_URI.
+    answer = Client().get(path, RAW_URI=path)
+    assert answer.status_code == 307
+    assert f"/{owner.username}/new" in answer["Location"]

@@ -352,6 +352,20 @@ def test_key_pages_hold_no_left_over_english():
     _look_at(browser, _OF_PEOPLE)
 
 
+@pytest.mark.django_db
+def test_refused_forms_speak_chinese_to_the_end():
+    """The sentences of Django and allauth come from their catalogues, and from ours where theirs leave one out."""
+    browser = Client(headers={"accept-language": "zh-CN"})
+    fields = {"username": "a--b", "email": "x", "password1": "123", "password2": "124"}
+    page = browser.post("/accounts/signup/", fields).content.decode()
+    lists = re.findall(r'<ul class="field__errors".*?</ul>', page)
+    told = [text for found in lists for text in re.findall("<li>(.*?)</li>", found)]
+    assert len(told) >= 3
+    assert not [text for text in told if not CHINESE.search(text)]
+    assert "密码太短，至少需要 12 个字符。" in page
+    assert "too short" not in page
+
+
 def _look_at(browser: Client, addresses: list[str]) -> None:
     for address in addresses:
         answer = browser.get(address)
