@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from importlib import import_module
-from typing import Any
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 from django.conf import settings
@@ -17,6 +18,7 @@ from hub.accounts.auth import ANONYMOUS, Viewer, authenticate_header
 from hub.accounts.models import User
 from hub.accounts.sessions import is_too_old
 from hub.core.errors import AuthenticationRequired, PermissionDenied, RepoNotFound, UnsupportedModel
+from hub.core.fresh import FreshCache
 from hub.core.ids import split_repo_id
 from hub.core.ratelimit import Standing
 from hub.repos.models import Repo
@@ -45,6 +47,18 @@ class Target:
     pipeline_tag: str
 
 
+# A busy caller asks the same two questions hundreds of times a second. Two seconds old is fresh enough for both:
+# a revoked token or a lost right closes this door well within five (T25, T37).
+_viewers: Final = FreshCache[Viewer](ttl_s=2)
+_targets: Final = FreshCache[Target](ttl_s=2)
+
+
+def forget() -> None:
+    """Ask the database again for every caller and model."""
+    _viewers.clear()
+    _targets.clear()
+
+
 def identify(request: Request) -> Viewer:
     """The caller, by token, or by the session of a page of this hub.
 
@@ -54,12 +68,17 @@ def identify(request: Request) -> Viewer:
         PermissionDenied: a cookie without proof that our own page sent it (T09).
     """
     if request.authorization:
-        viewer = authenticate_header(request.authorization, client=request.client, address=request.address)
+        key = hashlib.sha256(request.authorization.encode()).digest()
+        viewer = _viewers.get(key, lambda: _viewer_of(request))
     else:
         viewer = _session_viewer(request)
     if viewer.user is None:
         raise AuthenticationRequired
     return viewer
+
+
+def _viewer_of(request: Request) -> Viewer:
+    return authenticate_header(request.authorization, client=request.client, address=request.address)
 
 
 def _session_viewer(request: Request) -> Viewer:
@@ -118,6 +137,11 @@ def find_target(viewer: Viewer, repo_id: str, pipeline_tag: str = "") -> tuple[T
         BadRequest, RepoNotFound, GatedRepo, InsufficientScope, UnsupportedModel, RateLimited
     """
     standing = metering.check_rate(viewer)
+    key = (viewer.user_pk, viewer.token and viewer.token.pk, repo_id, pipeline_tag)
+    return _targets.get(key, lambda: _look_up(viewer, repo_id, pipeline_tag)), standing
+
+
+def _look_up(viewer: Viewer, repo_id: str, pipeline_tag: str) -> Target:
     name, _, revision = repo_id.partition("@")
     repo = _find_repo(viewer, name)
     serving = serving_of(repo, revision)
@@ -130,7 +154,7 @@ def find_target(viewer: Viewer, repo_id: str, pipeline_tag: str = "") -> tuple[T
         raise UnsupportedModel(
             f"{repo.repo_id} does not serve the task '{task[:60]}'; it serves: {', '.join(serving.tasks)}."
         )
-    return Target(repo, serving.commit_oid, task), standing
+    return Target(repo, serving.commit_oid, task)
 
 
 def _find_repo(viewer: Viewer, repo_id: str) -> Repo:

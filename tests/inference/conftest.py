@@ -18,6 +18,16 @@ def redis(settings) -> Iterator[Redis]:
     client.close()
 
 
+@pytest.fixture(autouse=True)
+def _nothing_remembered() -> None:
+    """Tests reuse primary keys: what was allowed a second ago was another person's."""
+    from inference.gateway import access
+    from inference.workers import runtime
+
+    access.forget()
+    runtime._permissions.clear()
+
+
 def _clear(client: Redis) -> None:
     found = list(client.scan_iter("inf:*"))
     if found:
