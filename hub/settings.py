@@ -24,7 +24,8 @@ _site = urlsplit(HUB_URL)
 HUB_STORAGE_URL = env.text(
     "HUB_STORAGE_URL",
     f"file://{HUB_DATA_DIR / 'blobs'}",
-    help="Where large files live: file:///path or s3://bucket?endpoint=https://…&region=….",
+    help="Where large files live: file:///path or s3://bucket?endpoint=https://…&region=…; for S3 also "
+    "public_endpoint=https://… (what clients reach) and presign=0 (bytes pass the hub).",
 )
 HUB_INTERNAL_URL = env.text(
     "HUB_INTERNAL_URL",
@@ -388,4 +389,5 @@ HUB_LOG_FORMAT = env.text("HUB_LOG_FORMAT", "text", help="text for people, json 
 LOGGING_CONFIG = "hub.core.logs.configure"
 LOGGING: dict[str, Any] = {"level": HUB_LOG_LEVEL, "format": HUB_LOG_FORMAT}
 MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
-SILENCED_SYSTEM_CHECKS: list[str] = []
+# They look for Django's middlewares; hub.core.middleware.SecurityHeadersMiddleware sends these headers.
+SILENCED_SYSTEM_CHECKS = ["security.W001", "security.W002"]

@@ -1,7 +1,7 @@
 """The tantivy index over ``RepoIndex`` rows: filters, text, counts, facets and sorts (design D5).
 
-rows → IndexChange feed → apply_changes (one writer) → readers reopen.  Each machine has its own copy under
-``HUB_DATA_DIR/index``; a lost or foreign one is built anew from the rows, and SQL answers meanwhile.
+rows → IndexChange feed → apply_changes (one writer, a worker) → readers reopen.  It lies under ``HUB_DATA_DIR/index``,
+which web and worker machines share; a lost or foreign one is built anew from the rows, and SQL answers meanwhile.
 """
 
 from __future__ import annotations

@@ -41,11 +41,13 @@ _SECRET_TEXT: Final = (
 )
 #: Libraries whose "info" is our "debug"; scheduled tasks alone would write four lines a minute.
 _CHATTY: Final = (
-    *("httpx", "httpx2", "httpcore", "urllib3", "asyncio", "kombu", "PIL", "filelock"),
+    *("httpx", "httpx2", "httpcore", "urllib3", "asyncio", "kombu", "PIL", "filelock", "botocore", "boto3"),
     *("celery.apps.worker", "celery.beat", "celery.worker.strategy", "celery.worker.consumer.connection"),
     "celery.worker.consumer.consumer",
     "celery.app.trace",
 )
+_OWN: Final = ("hub.", "community.", "inference.")
+_ADD_EXTRA: Final = structlog.stdlib.ExtraAdder()
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _CONTROL_IN_TRACE: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]")
 
@@ -99,6 +101,14 @@ def _renderer(log_format: str) -> Processor:
     )
 
 
+def add_own_fields(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
+    """Take the ``extra`` of our own modules' standard loggers; other libraries hang whole requests on theirs."""
+    record = event.get("_record")
+    if record is None or not record.name.startswith(_OWN):
+        return event
+    return _ADD_EXTRA(logger, method, event)
+
+
 def _timestamper(log_format: str) -> Processor:
     if log_format == "json":
         return structlog.processors.TimeStamper(fmt="iso", utc=True)
@@ -112,7 +122,7 @@ def configure(config: Mapping[str, str]) -> None:
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
-        structlog.stdlib.ExtraAdder(allow=()),
+        add_own_fields,
         _timestamper(log_format),
         structlog.processors.format_exc_info,
     ]

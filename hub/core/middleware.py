@@ -41,11 +41,15 @@ class RequestIdMiddleware:
 
 
 def storage_origins(storage_url: str) -> list[str]:
-    """Return the origins that browsers fetch bytes from: none for disks, endpoint and bucket host for S3."""
+    """Return the origins that browsers fetch bytes from: none for disks, endpoint and bucket host for S3.
+
+    Signed URLs lead to ``public_endpoint`` where there is one, and with ``presign=0`` nowhere.
+    """
     parts = urlsplit(storage_url)
-    endpoint = parse_qs(parts.query).get("endpoint", [""])[0]
-    if parts.scheme != "s3":
+    options = {name: values[-1] for name, values in parse_qs(parts.query).items()}
+    if parts.scheme != "s3" or options.get("presign") in ("0", "false", "no"):
         return []
+    endpoint = options.get("public_endpoint") or options.get("endpoint", "")
     if not endpoint:
         return [f"https://{parts.netloc}.s3.amazonaws.com", "https://*.amazonaws.com"]
     site = urlsplit(endpoint)

@@ -104,7 +104,9 @@ def _library(subject: _Subject) -> Iterator[Snippet]:
     ):
         yield Snippet("use-st", "Python", "python", _sentence_transformers(subject), _install("sentence-transformers"))
     elif subject.library == "transformers":
-        yield Snippet("use-transformers", "Python", "python", _transformers(subject), _install("transformers torch"))
+        yield Snippet(
+            "use-transformers", "Python", "python", _transformers(subject), _install(_transformers_needs(subject))
+        )
     elif subject.library == "peft":
         yield Snippet("use-peft", "Python", "python", _plain_python(subject, "peft", "AutoPeftModel"), _install("peft"))
     elif subject.library == "diffusers":
@@ -115,6 +117,11 @@ def _library(subject: _Subject) -> Iterator[Snippet]:
             _plain_python(subject, "diffusers", "DiffusionPipeline"),
             _install("diffusers transformers"),
         )
+
+
+def _transformers_needs(subject: _Subject) -> str:
+    takes_pictures = "photo.jpg" in _PIPELINE_INPUTS.get(subject.pipeline_tag, "")
+    return "transformers torch pillow" if takes_pictures else "transformers torch"
 
 
 def _install(packages: str) -> str:
@@ -238,10 +245,7 @@ def _curl_inputs(subject: _Subject) -> str:
 
 
 def _openai(subject: _Subject) -> str:
-    head = (
-        f'import os\n\nfrom openai import OpenAI\n\nclient = OpenAI(base_url="{subject.hub_url}/v1", '
-        'api_key=os.environ["HF_TOKEN"])\n'
-    )
+    head = f'from openai import OpenAI\n\nclient = OpenAI(base_url="{subject.hub_url}/v1", api_key="hf_…")\n'
     if subject.pipeline_tag in _EMBEDDING:
         return (
             f'{head}answer = client.embeddings.create(model="{subject.repo_id}", input=["A cat sits on the mat."])\n'
@@ -286,7 +290,8 @@ def _git(subject: _Subject) -> Snippet:
 def upload_commands(repo: Repo) -> list[Snippet]:
     """How to fill an empty repo from a terminal."""
     option = "" if repo.type is RepoType.MODEL else f" --repo-type {repo.repo_type}"
-    environment = f'export HF_ENDPOINT={settings.HUB_URL}\nexport HF_TOKEN="hf_…"\n'
+    # Clients that upload over Xet by themselves find no such server here.
+    environment = f'export HF_ENDPOINT={settings.HUB_URL} HF_HUB_DISABLE_XET=1\nexport HF_TOKEN="hf_…"\n'
     cli = f"{environment}hf upload {repo.repo_id} ./my-folder .{option}\n"
     git = (
         f"git lfs install\ngit clone {repo.urls.git}\ncd {repo.name}\n"
@@ -294,6 +299,7 @@ def upload_commands(repo: Repo) -> list[Snippet]:
     )
     python_option = "" if repo.type is RepoType.MODEL else f', repo_type="{repo.repo_type}"'
     python = (
+        'import os\n\nos.environ["HF_HUB_DISABLE_XET"] = "1"\n\n'
         f'from huggingface_hub import HfApi\n\napi = HfApi(endpoint="{settings.HUB_URL}", token="hf_…")\n'
         f'api.upload_folder(folder_path="my-folder", repo_id="{repo.repo_id}"{python_option})\n'
     )

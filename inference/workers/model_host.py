@@ -387,7 +387,8 @@ class ModelHost:
             for call in calls:
                 call.load_ms = (now - max(call.submitted, model.loading_since)) * 1000
                 call.deadline += now - call.submitted
-        log.info("model_ready", extra={"model": model.key, "load_ms": model.load_ms, "answer": answer.get("max_batch")})
+        fields = {"model": model.key, "load_ms": round(model.load_ms), "max_batch": answer.get("max_batch")}
+        log.info("model_ready", extra=fields)
         threading.Thread(target=self._receive, args=(model, runner), name="model-host-receive", daemon=True).start()
         for call in calls:
             self._send_call(model, runner, call)

@@ -68,3 +68,19 @@ def test_one_event_is_one_line_whatever_it_holds(log_format: str) -> None:
     assert all("r-1" in line and "\x1b" not in line for line in lines)
     if log_format == "json":
         assert [json.loads(line)["level"] for line in lines] == ["info", "warning"]
+
+
+@pytest.mark.parametrize(("name", "is_shown"), [("hub.storage.blobs", True), ("django.server", False)])
+def test_fields_of_our_standard_loggers_are_shown_and_masked(name: str, is_shown: bool) -> None:
+    """``extra`` is how modules without structlog give fields; libraries hang whole requests on theirs."""
+    code = (
+        "import logging; from hub.core.logs import configure; configure({'level': 'INFO', 'format': 'json'}); "
+        f"logging.getLogger({name!r}).info('seen', extra={{'position': 7, 'token': {TOKEN!r}}})"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, env=os.environ, capture_output=True, text=True, timeout=60, check=True
+    )
+
+    line = json.loads(done.stderr.strip())
+    assert (line["event"], "position" in line) == ("seen", is_shown)
+    assert TOKEN not in done.stderr

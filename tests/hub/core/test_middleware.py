@@ -29,6 +29,14 @@ def test_policy_lets_uploads_reach_the_bucket() -> None:
     assert policy["connect-src"] == "'self' https://s3.example.org:9000 https://models.s3.example.org:9000"
 
 
+def test_policy_names_the_endpoint_that_signed_urls_lead_to() -> None:
+    inside = "s3://models?endpoint=http://s3:9000"
+    public = directives(content_security_policy(f"{inside}&public_endpoint=https://files.example.org"))
+    assert public["connect-src"] == "'self' https://files.example.org https://models.files.example.org"
+    # Bytes pass the hub: no other origin is needed.
+    assert directives(content_security_policy(f"{inside}&presign=0"))["connect-src"] == "'self'"
+
+
 def test_a_view_may_be_stricter() -> None:
     def view(request):
         return HttpResponse(headers={"Content-Security-Policy": "sandbox"})

@@ -24,7 +24,7 @@ from hub.repos.services.mirror import follow_refs
 from hub.repos.services.repos import move_repo
 from hub.storage.git import commits as git_commits
 from hub.web.contexts.repos import download_trend
-from hub.web.snippets import snippets_for
+from hub.web.snippets import snippets_for, upload_commands
 from tests.factories.accounts import PASSWORD, make_organization, make_user
 from tests.factories.repos import commit_files, commit_large_file, make_repo
 
@@ -90,6 +90,15 @@ def test_model_page_shows_card_facts_and_snippets(client, model):
     assert [item["label"] for item in page.context["toc"]] == ["Use", "Limits", "Data"]
     assert "Edit the card" not in text
     assert model.urls.settings not in page.content.decode()
+
+
+def test_upload_commands_keep_clients_off_xet(model):
+    """This hub has no Xet server, and clients that have hf_xet use it unless told otherwise before the import."""
+    commands = {snippet.id: snippet.code for snippet in upload_commands(model)}
+    assert "HF_HUB_DISABLE_XET=1" in commands["push-cli"]
+    python = commands["push-python"]
+    assert python.index("HF_HUB_DISABLE_XET") < python.index("import HfApi")
+    compile(python, "push-python", "exec")
 
 
 def test_every_python_snippet_compiles(ada, model):
