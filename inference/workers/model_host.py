@@ -364,6 +364,8 @@ class ModelHost:
             raise _LoadFailed("load_timeout" if overdue.is_set() else "runner_died", crashed=True)
         if answer.get("type") != "ready":
             code = str(answer.get("code"))
+            # The kind of error alone: its text may hold what is in the files.
+            log.warning("model_load_refused", extra={"model": model.key, "error": str(answer.get("message"))[:80]})
             raise _LoadFailed(code if code in _MESSAGES else "load_failed")
         return answer
 
@@ -394,6 +396,7 @@ class ModelHost:
             self._send_call(model, runner, call)
 
     def _fail(self, model: _Model, runner: RunnerProcess | None, failure: _LoadFailed) -> None:
+        log.warning("model_load_failed", extra={"model": model.key, "code": failure.code})
         if runner is not None:
             runner.kill()
         with self._changed:

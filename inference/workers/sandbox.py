@@ -223,15 +223,16 @@ def _own_root(confinement: Confinement) -> None:
     syscalls.mount("none", "/", None, syscalls.MS_REC | syscalls.MS_PRIVATE)
     root = tempfile.mkdtemp(prefix="runner-")
     syscalls.mount("tmpfs", root, "tmpfs", syscalls.MS_NOSUID, "size=1m,mode=755")
+    for name in ("/tmp", "/proc", "/.old"):  # noqa: S108 -- of the new root
+        Path(root + name).mkdir()
+    no_programs = syscalls.MS_NOSUID | syscalls.MS_NODEV | syscalls.MS_NOEXEC
+    # Before the binds: a hub that is installed below /tmp has its libraries there, and they must lie on top.
+    syscalls.mount("tmpfs", root + "/tmp", "tmpfs", no_programs, f"size={TMP_BYTES},mode=1777")  # noqa: S108 -- of the new root
     for path in runtime_paths():
         _bind(path, root + path)
     _bind(confinement.snapshot, root + MODEL_DIR)
     for path in _devices(confinement.gpu):
         _bind(path, root + path, protect=False)
-    for name in ("/tmp", "/proc", "/.old"):  # noqa: S108 -- of the new root
-        Path(root + name).mkdir(exist_ok=True)
-    no_programs = syscalls.MS_NOSUID | syscalls.MS_NODEV | syscalls.MS_NOEXEC
-    syscalls.mount("tmpfs", root + "/tmp", "tmpfs", no_programs, f"size={TMP_BYTES},mode=1777")  # noqa: S108 -- of the new root
     with contextlib.suppress(OSError):  # refused where a container masks its own /proc: then there is none
         syscalls.mount("proc", root + "/proc", "proc", no_programs)
     syscalls.pivot_root(root, root + "/.old")
