@@ -14,3 +14,9 @@ def _fresh_caches(settings, tmp_path):
     settings.MEDIA_ROOT = tmp_path / "media"
     settings.HUB_STORAGE_URL = f"file://{tmp_path / 'blobs'}"
     cache.clear()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items):
+    """Browser journeys come last: the browser's driver keeps an event loop running, beside which no other can start."""
+    items.sort(key=lambda item: "e2e" in item.path.parts)

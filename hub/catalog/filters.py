@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 from django.http import QueryDict
 
 from hub.catalog.sort_keys import Sort
-from hub.catalog.words import query_words
+from hub.catalog.words import query_words, without_nul
 from hub.core.errors import BadRequest
 from hub.core.ids import RepoType
 from hub.core.taxonomy import LicenseClass
@@ -144,12 +144,13 @@ def parse_sort(text: str) -> Sort:
 
 
 def _value(query: QueryDict, name: str) -> str:
-    return query.get(name, "").strip()[:_MAX_VALUE_CHARS]
+    return without_nul(query.get(name, "")).strip()[:_MAX_VALUE_CHARS]
 
 
 def _tag_list(query: QueryDict) -> tuple[str, ...]:
     """``filter`` repeated or joined with commas, and its old spelling ``tags``."""
-    pieces = [piece.strip() for text in [*query.getlist("filter"), *query.getlist("tags")] for piece in text.split(",")]
+    texts = [without_nul(text) for text in [*query.getlist("filter"), *query.getlist("tags")]]
+    pieces = [piece.strip() for text in texts for piece in text.split(",")]
     tags = tuple(dict.fromkeys(piece[:_MAX_VALUE_CHARS] for piece in pieces if piece))
     if len(tags) > _MAX_TAGS:
         raise BadRequest(f"At most {_MAX_TAGS} tags can be combined.", param="filter")

@@ -28,6 +28,7 @@ from hub.catalog.filters import RepoFilters
 from hub.catalog.models import RepoIndex
 from hub.catalog.search_index import FACET_FIELDS, Reader, Scope
 from hub.catalog.sort_keys import Sort, repo_pk_of
+from hub.catalog.words import without_nul
 from hub.core.errors import BadRequest
 from hub.core.ids import RepoType, fold
 from hub.core.taxonomy import LICENSES, LicenseClass, license_class, license_ids_of, pipeline_label
@@ -421,7 +422,7 @@ class Suggestion:
 
 def suggest(viewer: Viewer, text: str, *, limit: int = 8) -> list[Suggestion]:
     """Repos and people whose names begin with ``text``; private ones for those who may see them alone (T35)."""
-    word = text.strip().lower()[:140]
+    word = without_nul(text).strip().lower()[:140]
     if not word:
         return []
     repos = _suggested_repos(viewer, word, limit)
@@ -451,7 +452,7 @@ def _repo_suggestion(row: dict[str, Any]) -> Suggestion:
 
 def suggest_people(text: str, *, limit: int) -> list[Suggestion]:
     """Users and organizations whose names begin with ``text``."""
-    word = fold(text.strip())
+    word = fold(without_nul(text).strip())
     if not word:
         return []
     namespaces = (

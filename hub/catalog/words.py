@@ -41,7 +41,12 @@ def trigrams(text: str) -> list[str]:
 
 def query_words(text: str) -> tuple[str, ...]:
     """What a person typed, as folded words; long input is cut, for it costs but does not narrow."""
-    return tuple(text[:MAX_QUERY_CHARS].lower().split()[:MAX_QUERY_WORDS])
+    return tuple(without_nul(text[:MAX_QUERY_CHARS]).lower().split()[:MAX_QUERY_WORDS])
+
+
+def without_nul(text: str) -> str:
+    """``text`` without NUL, which no name or card holds and PostgreSQL refuses to look for."""
+    return text.replace("\0", " ")
 
 
 def pinyin(text: str) -> str:

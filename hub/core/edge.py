@@ -141,6 +141,9 @@ def refuse(scope: Scope) -> tuple[int, str] | None:
         return 400, "The request is framed ambiguously."
     if not raw_path.startswith(b"/") or any(byte < 0x20 or byte == 0x7F for byte in unquote_to_bytes(raw_path)):
         return 400, "The path holds control characters."
+    # No text of ours holds it, and PostgreSQL refuses it wherever it would be looked for (T106).
+    if b"%00" in scope.get("query_string", b"") or b"\0" in scope.get("query_string", b""):
+        return 400, "The query holds a NUL character."
     return None
 
 
