@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections import deque
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
@@ -26,7 +27,7 @@ class Job(Generic[Item]):
     outputs: list[Any] = field(default_factory=list)
 
 
-class MicroBatcher(Generic[Item]):
+class MicroBatcher(ABC, Generic[Item]):
     """Base of one-pass engines. A subclass prepares items, runs a batch of them and builds a request's output.
 
     One step takes whole requests in order of arrival up to `max_items`, then runs them in batches of similar length.
@@ -38,17 +39,17 @@ class MicroBatcher(Generic[Item]):
         self._waiting: deque[Job[Item]] = deque()
         self._last_jobs = 0
 
+    @abstractmethod
     def prepare(self, request: Request) -> tuple[list[Item], list[int], int]:
         """Return items, their lengths and the tokens they hold together. Raises: InvalidInput."""
-        raise NotImplementedError
 
+    @abstractmethod
     def run_batch(self, items: list[Item], request: list[Request]) -> list[Any]:
         """Return one output per item."""
-        raise NotImplementedError
 
+    @abstractmethod
     def finish(self, request: Request, outputs: list[Any]) -> dict[str, Any]:
         """Return the result of a request from its items' outputs."""
-        raise NotImplementedError
 
     def submit(self, request_id: str, request: Request) -> None:
         """Prepare and queue a request. Raises: InvalidInput."""
