@@ -134,6 +134,7 @@ def _repos(ada: User, grace: User) -> dict[str, str]:
     repos = [
         _embedder(ada),
         _writer(ada),
+        _ponderer(ada),
         _dataset(ada),
         _repo(ada, "ada/empty"),
         _repo(ada, "ada/slides", RepoType.SPACE, files={"index.html": b"<h1>Slides</h1>\n"}),
@@ -200,6 +201,16 @@ def _writer(ada: User) -> Repo:
         config = json.loads((folder / "config.json").read_text())
         (folder / "config.json").write_text(json.dumps(config | {"max_position_embeddings": 4096}))
         (folder / "README.md").write_text(_WRITER_CARD, encoding="utf-8")
+        commit_folder(repo, folder, actor=Viewer(user=ada), message="Add the model")
+    return repo
+
+
+def _ponderer(ada: User) -> Repo:
+    """So deep that one step takes far longer than a word needs on its way to the worker, yet a few megabytes."""
+    repo = _repo(ada, "ada/ponder")
+    with tempfile.TemporaryDirectory() as directory:
+        folder = tiny_models.build_causal(Path(directory), layers=160, hidden=32)
+        _speak_words(folder)
         commit_folder(repo, folder, actor=Viewer(user=ada), message="Add the model")
     return repo
 
