@@ -13,7 +13,9 @@ from django.db import transaction
 from django.utils import timezone
 
 from hub.storage import blobs
-from hub.storage.models import LfsObject, UploadSession, UploadState
+from hub.storage.models import LfsObject, UploadSession, UploadState, XetRegistration
+from hub.storage.xet.collect import XetReport, preview
+from hub.storage.xet.store import get_xorb_store
 
 GRACE = timedelta(hours=48)
 UNFINISHED_AGE = timedelta(hours=24)
@@ -38,17 +40,23 @@ def sweep_expired_uploads(now: datetime | None = None, *, dry_run: bool = False)
     now = now or timezone.now()
     expired = UploadSession.objects.filter(state=UploadState.OPEN, expires_at__lt=now)
     old_proofs = UploadSession.objects.exclude(state=UploadState.OPEN).filter(expires_at__lt=now - GRACE)
-    count = expired.count() + old_proofs.count()
+    old_registrations = XetRegistration.objects.filter(created_at__lt=now - GRACE)
+    count = expired.count() + old_proofs.count() + old_registrations.count()
     if not dry_run:
         expired.update(state=UploadState.ABORTED)
         old_proofs.delete()
+        old_registrations.delete()
     keep = UploadSession.objects.filter(state=UploadState.OPEN, expires_at__gte=now).exclude(store_upload_id="")
+    before = now - UNFINISHED_AGE
     swept = blobs.get_blob_store().sweep(
-        older_than=now - UNFINISHED_AGE,
+        older_than=before,
         keep_uploads=frozenset(keep.values_list("store_upload_id", flat=True)),
         dry_run=dry_run,
     )
-    return GcReport(sessions=count, unfinished_files=swept.files, size_bytes=swept.size_bytes)
+    xorbs = get_xorb_store().blobs.sweep(older_than=before, keep_uploads=frozenset(), dry_run=dry_run)
+    return GcReport(
+        sessions=count, unfinished_files=swept.files + xorbs.files, size_bytes=swept.size_bytes + xorbs.size_bytes
+    )
 
 
 def unreferenced_objects(find_referenced: FindReferenced, *, now: datetime | None = None) -> Iterator[LfsObject]:
@@ -66,17 +74,24 @@ def delete_unreferenced_objects(
     find_referenced: FindReferenced, *, now: datetime | None = None, dry_run: bool = False
 ) -> GcReport:
     """Remove objects that nothing names; on a dry run only count them."""
+    # Of a file that lies in xorbs the row alone goes here; its bytes may be shared and are counted by ``collect``.
     removed = [
-        stored.size_bytes
+        stored.size_bytes if stored.is_whole else 0
         for stored in unreferenced_objects(find_referenced, now=now)
         if dry_run or _delete(stored, find_referenced)
     ]
     return GcReport(objects=len(removed), size_bytes=sum(removed))
 
 
+def preview_xet(find_referenced: FindReferenced, *, now: datetime | None = None) -> XetReport:
+    """Tell what ``collect`` would free after ``delete_unreferenced_objects``."""
+    return preview(without={stored.sha256 for stored in unreferenced_objects(find_referenced, now=now)}, now=now)
+
+
 def _claimed_by_uploads(names: list[str]) -> set[str]:
     sessions = UploadSession.objects.filter(sha256__in=names).exclude(state=UploadState.ABORTED)
-    return set(sessions.values_list("sha256", flat=True))
+    sent = XetRegistration.objects.filter(sha256__in=names)
+    return {*sessions.values_list("sha256", flat=True), *sent.values_list("sha256", flat=True)}
 
 
 def _delete(stored: LfsObject, find_referenced: FindReferenced) -> bool:

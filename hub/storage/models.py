@@ -9,16 +9,131 @@ from django.db.models import Q
 from django.utils import timezone
 
 
+class Xorb(models.Model):
+    """A pack of chunks in the xorb store, with what is inside it (``hub.storage.xet.xorb.XorbIndex``)."""
+
+    xorb_hash = models.CharField(max_length=64, unique=True)  # text form
+    size_bytes = models.PositiveIntegerField(help_text="as stored")
+    unpacked_bytes = models.PositiveIntegerField()
+    chunk_count = models.PositiveIntegerField()
+    index = models.BinaryField()
+    created_at = models.DateTimeField(default=timezone.now)
+    # Clients refer to what they uploaded for three weeks without asking: nothing younger is collected.
+    used_at = models.DateTimeField(default=timezone.now, db_index=True)
+
+    def __str__(self) -> str:
+        return self.xorb_hash
+
+
+class CasEpoch(models.Model):
+    """The newest row's id stands in ``casUrl``: a new one makes clients forget what they know of stored xorbs."""
+
+    started_at = models.DateTimeField(default=timezone.now)
+
+    def __str__(self) -> str:
+        return str(self.pk)
+
+
+class XorbHolding(models.Model):
+    """A dedup domain sent these bytes, so its files may refer to them (T81)."""
+
+    domain = models.CharField(max_length=64)
+    xorb = models.ForeignKey(Xorb, on_delete=models.CASCADE, related_name="holdings")
+    # All xorbs of one shard: what lies near a chunk that somebody asks for.
+    upload = models.CharField(max_length=32, blank=True)
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["domain", "xorb"], name="xorbholding_once")]
+        indexes = [models.Index(fields=["domain", "upload"], name="xorbholding_upload")]
+
+    def __str__(self) -> str:
+        return f"{self.domain} {self.xorb_id}"
+
+
+class XetFile(models.Model):
+    """A file as an ordered list of runs of chunks (``hub.storage.xet.recipe.Recipe``)."""
+
+    file_hash = models.CharField(max_length=64, unique=True)  # text form
+    size_bytes = models.BigIntegerField()
+    recipe = models.BinaryField()
+    # Computed by this hub from the recipe; empty until it was. Never what a client says (T80).
+    sha256 = models.CharField(max_length=64, blank=True, db_index=True)
+    created_at = models.DateTimeField(default=timezone.now)
+    xorbs = models.ManyToManyField(Xorb, through="XetFileXorb", related_name="files")
+
+    def __str__(self) -> str:
+        return self.file_hash
+
+
+class XetFileXorb(models.Model):
+    """The file needs the xorb: what garbage collection counts."""
+
+    file = models.ForeignKey(XetFile, on_delete=models.CASCADE, related_name="+")
+    xorb = models.ForeignKey(Xorb, on_delete=models.PROTECT, related_name="+")
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["file", "xorb"], name="xetfilexorb_once")]
+
+    def __str__(self) -> str:
+        return f"{self.file_id} {self.xorb_id}"
+
+
+class XetRegistration(models.Model):
+    """A repo was sent this file by Xet: the proof, beside complete uploads, that it received the bytes (T70)."""
+
+    repo_key = models.CharField(max_length=64)
+    owner_key = models.CharField(max_length=64)
+    file = models.ForeignKey(XetFile, on_delete=models.CASCADE, related_name="registrations")
+    sha256 = models.CharField(max_length=64)
+    size_bytes = models.BigIntegerField()
+    created_at = models.DateTimeField(default=timezone.now, db_index=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["repo_key", "owner_key", "sha256"], name="xetregistration_once")]
+        indexes = [models.Index(fields=["owner_key"], name="xetregistration_owner")]
+
+    def __str__(self) -> str:
+        return f"{self.repo_key} {self.sha256[:8]}"
+
+
+class DedupChunk(models.Model):
+    """A chunk that clients may ask for: the first of a file, and about one in 64 MiB."""
+
+    domain = models.CharField(max_length=64)
+    chunk_hash = models.CharField(max_length=64)  # text form; never leaves the server (T82)
+    xorb = models.ForeignKey(Xorb, on_delete=models.CASCADE, related_name="+")
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["domain", "chunk_hash"], name="dedupchunk_once")]
+
+    def __str__(self) -> str:
+        return f"{self.domain} {self.chunk_hash[:8]}"
+
+
 class LfsObject(models.Model):
-    """A file whose bytes were hashed by this hub and lie in the blob store."""
+    """A file whose bytes were hashed by this hub: whole in the blob store, as a recipe over xorbs, or both."""
 
     sha256 = models.CharField(max_length=64, unique=True)
     size_bytes = models.BigIntegerField()
+    is_whole = models.BooleanField(default=True, help_text="the blob store has it in one piece")
+    xet_file = models.ForeignKey(XetFile, null=True, blank=True, on_delete=models.PROTECT, related_name="lfs_objects")
+    converted_at = models.DateTimeField(null=True, blank=True)
+    conversion_attempts = models.PositiveSmallIntegerField(default=0)
     created_at = models.DateTimeField(default=timezone.now, db_index=True)
     verified_at = models.DateTimeField(default=timezone.now)
 
     class Meta:
-        constraints = [models.CheckConstraint(condition=Q(size_bytes__gte=0), name="lfsobject_size_not_negative")]
+        constraints = [
+            models.CheckConstraint(condition=Q(size_bytes__gte=0), name="lfsobject_size_not_negative"),
+            models.CheckConstraint(condition=Q(is_whole=True) | Q(xet_file__isnull=False), name="lfsobject_somewhere"),
+        ]
+        indexes = [
+            models.Index(fields=["created_at"], condition=Q(xet_file__isnull=True), name="lfsobject_to_convert"),
+            models.Index(
+                fields=["converted_at"], condition=Q(is_whole=True, xet_file__isnull=False), name="lfsobject_in_both"
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.sha256

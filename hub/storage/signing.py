@@ -42,14 +42,27 @@ class Action(StrEnum):
     PUT = "put"
     PART = "part"
     COMPLETE = "complete"
+    XORB = "xorb"
+    XORB_PUT = "xorb-put"
 
 
-METHODS = {Action.BLOB: "GET", Action.PUT: "PUT", Action.PART: "PUT", Action.COMPLETE: "POST"}
+METHODS = {
+    Action.BLOB: "GET",
+    Action.PUT: "PUT",
+    Action.PART: "PUT",
+    Action.COMPLETE: "POST",
+    Action.XORB: "GET",
+    Action.XORB_PUT: "PUT",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Grant:
-    """One permission. ``audience`` names for whom it was made (owner and repo); ``expires_at`` is Unix seconds."""
+    """One permission. ``audience`` names for whom it was made (owner and repo); ``expires_at`` is Unix seconds.
+
+    ``sha256`` names the content: of the xorb actions the xorb hash. XORB allows ``size_bytes`` from ``offset_bytes``.
+    ``is_recipe``: a BLOB is put together from its recipe, for its whole copy is about to go or gone.
+    """
 
     action: Action
     sha256: str
@@ -63,6 +76,7 @@ class Grant:
     filename: str = ""
     disposition: str = ""
     content_type: str = ""
+    is_recipe: int = 0
 
     @property
     def method(self) -> str:
@@ -70,7 +84,7 @@ class Grant:
 
 
 _FIELDS = tuple(field.name for field in fields(Grant))
-_INTEGERS = frozenset({"size_bytes", "expires_at", "part_number", "offset_bytes"})
+_INTEGERS = frozenset({"size_bytes", "expires_at", "part_number", "offset_bytes", "is_recipe"})
 
 
 def expiry(ttl_s: int) -> int:

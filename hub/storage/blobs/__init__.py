@@ -1,6 +1,7 @@
 """Where bytes lie: one protocol, three backends, one configured store."""
 
 from hub.storage.blobs.base import (
+    IO_BLOCK_BYTES,
     BlobReader,
     BlobStat,
     BlobStore,
@@ -16,6 +17,7 @@ from hub.storage.blobs.base import (
 from hub.storage.blobs.configured import get_blob_store, open_blob_store
 
 __all__ = [
+    "IO_BLOCK_BYTES",
     "BlobReader",
     "BlobStat",
     "BlobStore",

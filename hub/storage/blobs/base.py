@@ -58,7 +58,14 @@ class SweepReport:
 
 
 class BlobWriter(Protocol):
-    """A blob on its way in. Exactly one of ``commit`` and ``abort`` ends it; ``abort`` may follow a failed commit."""
+    """A blob on its way in. Exactly one of ``commit`` and ``abort`` ends it; ``abort`` may follow a failed commit.
+
+    ``check`` has judged the content once ``commit`` is done, and ``is_new`` says whether this writer's bytes were kept
+    (a blob that is there already stays as it is).
+    """
+
+    check: ContentCheck
+    is_new: bool
 
     def write(self, data: bytes | bytearray | memoryview) -> None: ...
 
@@ -91,7 +98,10 @@ class BlobReader(Protocol):
 
 @runtime_checkable
 class BlobStore(Protocol):
-    """Verified, immutable bytes by sha256."""
+    """Verified, immutable bytes by name: a sha256, or what else ``new_check`` names content by."""
+
+    @property
+    def new_check(self) -> CheckFactory: ...
 
     def open_writer(self, *, sha256: str | None = None, size_bytes: int | None = None) -> BlobWriter:
         """Start a blob; ``None`` means not known yet and therefore not checked."""
@@ -157,14 +167,63 @@ class BlobStore(Protocol):
         ...
 
     def presign_get(
-        self, sha256: str, *, ttl_s: int, content_type: str = "", content_disposition: str = ""
-    ) -> str | None: ...
+        self,
+        sha256: str,
+        *,
+        ttl_s: int,
+        content_type: str = "",
+        content_disposition: str = "",
+        byte_range: tuple[int, int] | None = None,
+    ) -> str | None:
+        """Return a URL of the bucket itself, or None; ``byte_range`` (first, last) binds it to these bytes."""
+        ...
+
+    def presign_put(self, name: str, *, size_bytes: int, ttl_s: int) -> str | None:
+        """Return where to PUT a whole blob straight into the bucket under a passing ``name``, or None."""
+        ...
+
+    def check_put(self, name: str, check: ContentCheck) -> str:
+        """Read back what was PUT under ``name`` and let ``check`` judge it; return the tag of what was read.
+
+        Raises: EntryNotFound (nothing arrived), Unprocessable.
+        """
+        ...
+
+    def adopt(self, name: str, tag: str, sha256: str) -> bool:
+        """Give what was PUT and judged its lasting name; return whether it is new. It stays until ``drop``.
+
+        Raises: Conflict when something else was PUT since it was judged.
+        """
+        ...
+
+    def drop(self, name: str) -> None:
+        """Forget what was PUT under ``name``."""
+        ...
 
     def presign_put_part(self, upload_id: str, *, number: int, size_bytes: int, ttl_s: int) -> str | None: ...
 
     def sweep(self, *, older_than: datetime, keep_uploads: frozenset[str], dry_run: bool = False) -> SweepReport:
         """Remove writes that were never finished and began before ``older_than``."""
         ...
+
+
+class ContentCheck(Protocol):
+    """Judges a stream while it is written, and names it; what a name means is the check's business.
+
+    ``finish`` may keep less than arrived (a tail that is no content): ``BlobStat.size_bytes`` is what stays.
+    """
+
+    size_bytes: int
+
+    def update(self, data: bytes | bytearray | memoryview) -> None: ...
+
+    def finish(self) -> BlobStat: ...
+
+
+class CheckFactory(Protocol):
+    """Makes the check of a store: SHA-256 for whole files, the chunk tree for xorbs."""
+
+    def __call__(self, *, sha256: str | None, size_bytes: int | None) -> ContentCheck: ...
 
 
 class DigestCheck:
@@ -184,6 +243,10 @@ class DigestCheck:
         if self._expected_size is not None and self.size_bytes > self._expected_size:
             raise Unprocessable("More bytes arrived than were declared.")
         self._hash.update(data)
+
+    def digest_so_far(self) -> str:
+        """The sha256 of what came until now; more may come."""
+        return self._hash.copy().hexdigest()
 
     def finish(self) -> BlobStat:
         """Raises: Unprocessable when size or hash differ from what was declared."""

@@ -14,34 +14,44 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
-from hub.storage.blobs.base import BlobStore
+from hub.storage.blobs.base import BlobStore, CheckFactory, DigestCheck
 from hub.storage.blobs.filesystem import FilesystemBlobStore
 from hub.storage.blobs.memory import MemoryBlobStore
 
 
 def get_blob_store() -> BlobStore:
     """Return the process's store; one per URL."""
-    return _open_cached(settings.HUB_STORAGE_URL or f"file://{Path(settings.HUB_DATA_DIR).absolute() / 'blobs'}")
+    return _open_cached(configured_url())
 
 
-def open_blob_store(url: str) -> BlobStore:
-    """Return a new store. Raises: ImproperlyConfigured for a URL that names none."""
+def configured_url() -> str:
+    """Return where large files lie: ``HUB_STORAGE_URL``, else a folder of the data directory."""
+    return settings.HUB_STORAGE_URL or f"file://{Path(settings.HUB_DATA_DIR).absolute() / 'blobs'}"
+
+
+def open_blob_store(url: str, *, folder: str = "", check: CheckFactory = DigestCheck) -> BlobStore:
+    """Return a new store, in ``folder`` below the place that ``url`` names.
+
+    Raises: ImproperlyConfigured for a URL that names none.
+    """
     parts = urlsplit(url)
     options = {name: values[-1] for name, values in parse_qs(parts.query).items()}
     if parts.scheme == "file" and not parts.netloc and parts.path:
         given = options.get("min_free_bytes") or settings.HUB_MIN_FREE_BYTES
-        return FilesystemBlobStore(Path(unquote(parts.path)), min_free_bytes=None if given == "" else int(given))
+        min_free = None if given == "" else int(given)
+        return FilesystemBlobStore(Path(unquote(parts.path)) / folder, min_free_bytes=min_free, check=check)
     if parts.scheme == "memory":
-        return MemoryBlobStore()
+        return MemoryBlobStore(check=check)
     if parts.scheme == "s3" and parts.netloc:
-        return _open_s3(parts.netloc, parts.path.strip("/"), options)
+        prefix = "/".join(part for part in (parts.path.strip("/"), folder) if part)
+        return _open_s3(parts.netloc, prefix, options, check)
     raise ImproperlyConfigured("HUB_STORAGE_URL must be file:///path or s3://bucket?endpoint=…")
 
 
 _open_cached = lru_cache(maxsize=8)(open_blob_store)
 
 
-def _open_s3(bucket: str, prefix: str, options: dict[str, str]) -> BlobStore:
+def _open_s3(bucket: str, prefix: str, options: dict[str, str], check: CheckFactory) -> BlobStore:
     from hub.storage.blobs.s3 import S3BlobStore  # noqa: PLC0415 -- slow import, and only where S3 is configured
 
     return S3BlobStore(
@@ -52,4 +62,6 @@ def _open_s3(bucket: str, prefix: str, options: dict[str, str]) -> BlobStore:
         region=options.get("region") or None,
         presign=options.get("presign", "1") not in ("0", "false", "no"),
         spool_dir=Path(settings.HUB_DATA_DIR).absolute() / "spool",
+        check=check,
+        is_spooled=check is not DigestCheck,
     )

@@ -19,16 +19,23 @@ import fcntl
 import logging
 import os
 import shutil
+import threading
 import uuid
+from collections import OrderedDict
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
+
+from blake3 import blake3
 
 from hub.core.errors import Conflict, EntryNotFound, ServiceUnavailable, StorageFull, Unprocessable
 from hub.storage.blobs.base import (
     IO_BLOCK_BYTES,
     SHA256_PATTERN,
     BlobStat,
+    CheckFactory,
+    ContentCheck,
     DigestCheck,
     ObjectCorrupt,
     Progress,
@@ -37,6 +44,7 @@ from hub.storage.blobs.base import (
     require_sha256,
     storage_full_from,
 )
+from hub.storage.blobs.writeback import Writeback
 
 log = logging.getLogger(__name__)
 
@@ -44,15 +52,19 @@ DEFAULT_MIN_FREE_BYTES = 10 * 1024**3
 _MIN_FREE_FRACTION = 0.05
 _SEALED_MTIME_NS = 1_000_000_000 * 1_000_000_000
 _SEALED_MODE = 0o444
+#: Uploads in order that are remembered at a time; each takes a few hundred bytes.
+_MAX_CHAINS = 256
 
 
 class FilesystemBlobStore:
     """A BlobStore in a folder; several processes may share it."""
 
-    def __init__(self, root: Path, *, min_free_bytes: int | None = None) -> None:
+    def __init__(self, root: Path, *, min_free_bytes: int | None = None, check: CheckFactory = DigestCheck) -> None:
         """``min_free_bytes`` None: the larger of 10 GiB and 5 % of the disk stays free."""
         self.root = root
+        self.new_check = check
         self._min_free_bytes = min_free_bytes
+        self._in_order = _InOrder()
         self._broken = ""
         for name in ("objects", "tmp", "uploads", "corrupt"):
             (root / name).mkdir(parents=True, exist_ok=True)
@@ -75,7 +87,7 @@ class FilesystemBlobStore:
 
     def verify(self, sha256: str) -> BlobStat:
         path, stat = self._existing(sha256)
-        digest = DigestCheck(sha256=sha256, size_bytes=None)
+        digest = self.new_check(sha256=sha256, size_bytes=None)
         with path.open("rb", buffering=0) as file:
             _hash_file(file.fileno(), digest)
             try:
@@ -126,7 +138,8 @@ class FilesystemBlobStore:
 
     def open_part_writer(self, upload_id: str, *, number: int, offset_bytes: int, size_bytes: int) -> _FilePartWriter:
         self.check_capacity(size_bytes)
-        return _FilePartWriter(self, self._upload_dir(upload_id), number, offset_bytes, size_bytes)
+        folder = self._upload_dir(upload_id)
+        return _FilePartWriter(self, self._in_order, folder, number, offset_bytes, size_bytes)
 
     def list_parts(self, upload_id: str) -> list[StoredPart]:
         notes = sorted(self._upload_dir(upload_id).glob("part-*"))
@@ -148,7 +161,7 @@ class FilesystemBlobStore:
             # A crash between the move below and the caller's own record leaves this note: the work is done.
             if verified.exists() and not (folder / "data").exists() and self.exists(sha256):
                 return self.stat(sha256)
-            stat = self._verify_upload(folder / "data", sha256, size_bytes, on_progress)
+            stat = self._verify_upload(folder, sha256, size_bytes, on_progress)
             verified.touch()
             self.sync_dir(folder)
             self.publish(folder / "data", sha256)
@@ -159,9 +172,27 @@ class FilesystemBlobStore:
             shutil.rmtree(self._upload_dir(upload_id), ignore_errors=True)
 
     def presign_get(
-        self, sha256: str, *, ttl_s: int, content_type: str = "", content_disposition: str = ""
+        self,
+        sha256: str,
+        *,
+        ttl_s: int,
+        content_type: str = "",
+        content_disposition: str = "",
+        byte_range: tuple[int, int] | None = None,
     ) -> str | None:
         return None
+
+    def presign_put(self, name: str, *, size_bytes: int, ttl_s: int) -> str | None:
+        return None
+
+    def check_put(self, name: str, check: ContentCheck) -> str:
+        raise EntryNotFound("Nothing arrived under this name.")
+
+    def adopt(self, name: str, tag: str, sha256: str) -> bool:
+        raise EntryNotFound("Nothing arrived under this name.")
+
+    def drop(self, name: str) -> None:
+        """Nothing is ever PUT past this hub."""
 
     def presign_put_part(self, upload_id: str, *, number: int, size_bytes: int, ttl_s: int) -> str | None:
         return None
@@ -187,15 +218,14 @@ class FilesystemBlobStore:
         if self._broken:
             raise ServiceUnavailable("Storage is read-only after a disk error. Its operator was told.")
 
-    def publish(self, source: Path, sha256: str) -> None:
-        """Move a verified, synced file to its name; an object that is already there stays as it is."""
+    def publish(self, source: Path, sha256: str) -> bool:
+        """Move a verified, synced file to its name; return False when one was there, which stays as it is."""
         target = self.path_of(sha256)
         self._make_shard(target.parent)
-        if target.exists():
-            source.unlink()
-        else:
-            source.rename(target)
+        is_new = _link_new(source, target)
+        source.unlink(missing_ok=True)
         self.sync_dir(target.parent)
+        return is_new
 
     def sync_file(self, fd: int) -> None:
         try:
@@ -261,34 +291,48 @@ class FilesystemBlobStore:
             raise EntryNotFound("This upload no longer exists.")
         return folder
 
-    def _verify_upload(self, data: Path, sha256: str, size_bytes: int, on_progress: Progress | None) -> BlobStat:
-        with data.open("r+b", buffering=0) as file:
-            digest = DigestCheck(sha256=sha256, size_bytes=size_bytes)
-            _hash_file(file.fileno(), digest, size_bytes, on_progress)
-            stat = digest.finish()
+    def _verify_upload(self, folder: Path, sha256: str, size_bytes: int, on_progress: Progress | None) -> BlobStat:
+        with (folder / "data").open("r+b", buffering=0) as file:
+            stat = self._known_stat(folder, file.fileno())
+            if stat != BlobStat(sha256, size_bytes):
+                digest = self.new_check(sha256=sha256, size_bytes=size_bytes)
+                _hash_file(file.fileno(), digest, size_bytes, on_progress)
+                stat = digest.finish()
             _seal(file.fileno())
             self.sync_file(file.fileno())
             return stat
+
+    def _known_stat(self, folder: Path, fd: int) -> BlobStat | None:
+        """The hash of an upload whose parts this process wrote in order, if the notes still say the same of each."""
+        chain = self._in_order.take(folder.name)
+        if chain is None or chain.parts != self.list_parts(folder.name):
+            return None
+        return chain.check.finish() if os.fstat(fd).st_size == chain.check.size_bytes else None
 
 
 class _FileWriter:
     def __init__(self, store: FilesystemBlobStore, *, sha256: str | None, size_bytes: int | None) -> None:
         self._store = store
-        self._digest = DigestCheck(sha256=sha256, size_bytes=size_bytes)
+        self.check = store.new_check(sha256=sha256, size_bytes=size_bytes)
+        self.is_new = False
         self._path = store.root / "tmp" / uuid.uuid4().hex
         self._fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+        self._writeback = Writeback(self._fd)
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
-        offset = self._digest.size_bytes
-        self._digest.update(data)
+        offset = self.check.size_bytes
+        self.check.update(data)
         self._store.write_all(self._fd, data, offset)
+        self._writeback.reached(self.check.size_bytes)
 
     def commit(self) -> BlobStat:
-        stat = self._digest.finish()
+        stat = self.check.finish()
+        if stat.size_bytes < self.check.size_bytes:
+            os.ftruncate(self._fd, stat.size_bytes)
         _seal(self._fd)
         self._store.sync_file(self._fd)
         self._close()
-        self._store.publish(self._path, stat.sha256)
+        self.is_new = self._store.publish(self._path, stat.sha256)
         return stat
 
     def abort(self) -> None:
@@ -301,14 +345,86 @@ class _FileWriter:
             self._fd = -1
 
 
+@dataclass(slots=True)
+class _Chain:
+    """The first parts of an upload, hashed as one while they came."""
+
+    check: DigestCheck = field(default_factory=lambda: DigestCheck(sha256=None, size_bytes=None))
+    parts: list[StoredPart] = field(default_factory=list)
+
+
+class _PartCheck:
+    """Size and etag of a part on its way in; each byte is hashed once.
+
+    Of a part that goes on with a chain the etag says all bytes up to its end, of another one its own: both change
+    with any byte, and whoever completes an upload only has to name what they were told.
+    """
+
+    def __init__(self, size_bytes: int, chain: _Chain | None) -> None:
+        self._expected_size = size_bytes
+        self._chain = chain
+        self._own = blake3()
+        self.size_bytes = 0
+
+    def update(self, data: bytes | bytearray | memoryview) -> None:
+        self.size_bytes += len(data)
+        if self.size_bytes > self._expected_size:
+            raise Unprocessable("More bytes arrived than were declared.")
+        if self._chain is not None:
+            self._chain.check.update(data)
+        else:
+            self._own.update(data)
+
+    def finish(self) -> str:
+        if self.size_bytes != self._expected_size:
+            raise Unprocessable(f"Expected {self._expected_size} bytes, received {self.size_bytes}.")
+        return self._chain.check.digest_so_far() if self._chain else self._own.hexdigest()
+
+
+class _InOrder:
+    """Uploads whose parts come one after the other, as most clients send them: their hash is known at the end, and
+    the file need not be read again.  Others, and those of another process, are read."""
+
+    def __init__(self) -> None:
+        self._chains: OrderedDict[str, _Chain] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def follow(self, upload_id: str, number: int, offset_bytes: int) -> _Chain | None:
+        """The chain that this part goes on with, taken out until the part is stored; None when it does not follow."""
+        if number == 1 and offset_bytes == 0:
+            self.take(upload_id)
+            return _Chain()
+        with self._lock:
+            chain = self._chains.get(upload_id)
+            if chain is None or len(chain.parts) != number - 1 or chain.check.size_bytes != offset_bytes:
+                return None
+            return self._chains.pop(upload_id)
+
+    def put(self, upload_id: str, chain: _Chain) -> None:
+        with self._lock:
+            self._chains[upload_id] = chain
+            while len(self._chains) > _MAX_CHAINS:
+                self._chains.popitem(last=False)
+
+    def take(self, upload_id: str) -> _Chain | None:
+        with self._lock:
+            return self._chains.pop(upload_id, None)
+
+
 class _FilePartWriter:
     """Writes one part in place. The note is emptied first, so a part half overwritten is a part not stored."""
 
     def __init__(
-        self, store: FilesystemBlobStore, folder: Path, number: int, offset_bytes: int, size_bytes: int
+        self,
+        store: FilesystemBlobStore,
+        in_order: _InOrder,
+        folder: Path,
+        number: int,
+        offset_bytes: int,
+        size_bytes: int,
     ) -> None:
-        self._store, self._number, self._offset = store, number, offset_bytes
-        self._digest = DigestCheck(sha256=None, size_bytes=size_bytes)
+        self._store, self._in_order, self._number, self._offset = store, in_order, number, offset_bytes
+        self._upload_id = folder.name
         self._stack = contextlib.ExitStack()
         with contextlib.ExitStack() as stack:
             stack.enter_context(_locked(folder / "lock", fcntl.LOCK_SH))
@@ -318,19 +434,26 @@ class _FilePartWriter:
             os.ftruncate(self._note_fd, 0)
             store.sync_file(self._note_fd)
             self._stack = stack.pop_all()
+        self._writeback = Writeback(self._data_fd, offset_bytes)
+        self._chain = in_order.follow(self._upload_id, number, offset_bytes)
+        self._check = _PartCheck(size_bytes, self._chain)
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
-        offset = self._offset + self._digest.size_bytes
-        self._digest.update(data)
+        offset = self._offset + self._check.size_bytes
+        self._check.update(data)
         self._store.write_all(self._data_fd, data, offset)
+        self._writeback.reached(offset + len(data))
 
     def commit(self) -> StoredPart:
-        stat = self._digest.finish()
+        part = StoredPart(self._number, self._check.size_bytes, self._check.finish())
         self._store.sync_file(self._data_fd)
-        self._store.write_all(self._note_fd, f"{self._number} {stat.size_bytes} {stat.sha256}\n".encode(), 0)
+        self._store.write_all(self._note_fd, f"{part.number} {part.size_bytes} {part.etag}\n".encode(), 0)
         self._store.sync_file(self._note_fd)
+        if self._chain is not None:
+            self._chain.parts.append(part)
+            self._in_order.put(self._upload_id, self._chain)
         self._stack.close()
-        return StoredPart(self._number, stat.size_bytes, stat.sha256)
+        return part
 
     def abort(self) -> None:
         self._stack.close()
@@ -373,6 +496,22 @@ def _locked(path: Path, mode: int, *, create: bool = False) -> Iterator[int]:
         os.close(fd)
 
 
+def _link_new(source: Path, target: Path) -> bool:
+    """Give a file its second name unless that is taken: of two writers at the same moment one wins."""
+    try:
+        os.link(source, target)
+    except FileExistsError:
+        return False
+    except OSError as error:
+        if error.errno not in (errno.EPERM, errno.EOPNOTSUPP, errno.EMLINK):
+            raise
+        # A file system without hard links: the moment between look and move is unguarded there.
+        if target.exists():
+            return False
+        source.rename(target)
+    return True
+
+
 def _open_data(path: Path) -> int:
     """Open the parts file. Raises: Conflict when it was published in the meantime."""
     try:
@@ -386,7 +525,7 @@ def _seal(fd: int) -> None:
     os.utime(fd, ns=(_SEALED_MTIME_NS, _SEALED_MTIME_NS))
 
 
-def _hash_file(fd: int, digest: DigestCheck, total_bytes: int = 0, on_progress: Progress | None = None) -> None:
+def _hash_file(fd: int, digest: ContentCheck, total_bytes: int = 0, on_progress: Progress | None = None) -> None:
     buffer = bytearray(IO_BLOCK_BYTES)
     view = memoryview(buffer)
     while count := os.preadv(fd, [buffer], digest.size_bytes):

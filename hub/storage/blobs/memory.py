@@ -9,7 +9,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from hub.core.errors import EntryNotFound, StorageFull, Unprocessable
-from hub.storage.blobs.base import BlobStat, DigestCheck, ObjectCorrupt, Progress, StoredPart, SweepReport
+from hub.storage.blobs.base import (
+    BlobStat,
+    CheckFactory,
+    ContentCheck,
+    DigestCheck,
+    ObjectCorrupt,
+    Progress,
+    StoredPart,
+    SweepReport,
+)
 
 
 @dataclass(slots=True)
@@ -33,16 +42,17 @@ class _MemoryReader:
 class _MemoryWriter:
     def __init__(self, store: MemoryBlobStore, *, sha256: str | None, size_bytes: int | None) -> None:
         self._store = store
-        self._digest = DigestCheck(sha256=sha256, size_bytes=size_bytes)
+        self.check = store.new_check(sha256=sha256, size_bytes=size_bytes)
+        self.is_new = False
         self._buffer = bytearray()
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
-        self._digest.update(data)
+        self.check.update(data)
         self._buffer += data
 
     def commit(self) -> BlobStat:
-        stat = self._digest.finish()
-        self._store.keep(stat.sha256, bytes(self._buffer))
+        stat = self.check.finish()
+        self.is_new = self._store.keep(stat.sha256, bytes(self._buffer[: stat.size_bytes]))
         return stat
 
     def abort(self) -> None:
@@ -71,15 +81,16 @@ class _MemoryPartWriter:
 class MemoryBlobStore:
     """A BlobStore without a disk; ``capacity_bytes`` bounds it."""
 
-    def __init__(self, *, capacity_bytes: int = 1 << 30) -> None:
+    def __init__(self, *, capacity_bytes: int = 1 << 30, check: CheckFactory = DigestCheck) -> None:
+        self.new_check = check
         self._capacity_bytes = capacity_bytes
         self._blobs: dict[str, bytes] = {}
         self._uploads: dict[str, _Upload] = {}
         self._lock = threading.Lock()
 
-    def keep(self, sha256: str, data: bytes) -> None:
+    def keep(self, sha256: str, data: bytes) -> bool:
         with self._lock:
-            self._blobs.setdefault(sha256, data)
+            return self._blobs.setdefault(sha256, data) is data
 
     def open_writer(self, *, sha256: str | None = None, size_bytes: int | None = None) -> _MemoryWriter:
         self.check_capacity(size_bytes or 0)
@@ -95,7 +106,7 @@ class MemoryBlobStore:
         return _MemoryReader(self._get(sha256)[start:stop])
 
     def verify(self, sha256: str) -> BlobStat:
-        digest = DigestCheck(sha256=sha256, size_bytes=None)
+        digest = self.new_check(sha256=sha256, size_bytes=None)
         digest.update(self._get(sha256))
         try:
             return digest.finish()
@@ -153,9 +164,27 @@ class MemoryBlobStore:
         self._uploads.pop(upload_id, None)
 
     def presign_get(
-        self, sha256: str, *, ttl_s: int, content_type: str = "", content_disposition: str = ""
+        self,
+        sha256: str,
+        *,
+        ttl_s: int,
+        content_type: str = "",
+        content_disposition: str = "",
+        byte_range: tuple[int, int] | None = None,
     ) -> str | None:
         return None
+
+    def presign_put(self, name: str, *, size_bytes: int, ttl_s: int) -> str | None:
+        return None
+
+    def check_put(self, name: str, check: ContentCheck) -> str:
+        raise EntryNotFound("Nothing arrived under this name.")
+
+    def adopt(self, name: str, tag: str, sha256: str) -> bool:
+        raise EntryNotFound("Nothing arrived under this name.")
+
+    def drop(self, name: str) -> None:
+        """Nothing is ever PUT past this hub."""
 
     def presign_put_part(self, upload_id: str, *, number: int, size_bytes: int, ttl_s: int) -> str | None:
         return None

@@ -27,6 +27,8 @@ from hub.storage.blobs.base import (
     IO_BLOCK_BYTES,
     SHA256_PATTERN,
     BlobStat,
+    CheckFactory,
+    ContentCheck,
     DigestCheck,
     ObjectCorrupt,
     Progress,
@@ -57,8 +59,13 @@ class S3BlobStore:
         public_endpoint_url: str | None = None,
         region: str | None = None,
         presign: bool = True,
+        check: CheckFactory = DigestCheck,
+        is_spooled: bool = False,
     ) -> None:
+        """``is_spooled``: blobs are small, so each is gathered on disk and sent in one request."""
         self.bucket = bucket
+        self._is_spooled = is_spooled
+        self.new_check = check
         self._prefix = f"{prefix}/" if prefix else ""
         self._presign = presign
         self.spool_dir = spool_dir
@@ -68,7 +75,9 @@ class S3BlobStore:
 
     # -- whole blobs
 
-    def open_writer(self, *, sha256: str | None = None, size_bytes: int | None = None) -> _S3Writer:
+    def open_writer(self, *, sha256: str | None = None, size_bytes: int | None = None) -> _S3Writer | _S3SpooledWriter:
+        if self._is_spooled:
+            return _S3SpooledWriter(self, sha256=sha256, size_bytes=size_bytes)
         return _S3Writer(self, sha256=sha256, size_bytes=size_bytes)
 
     def stat(self, sha256: str) -> BlobStat:
@@ -83,13 +92,17 @@ class S3BlobStore:
             return False
         return True
 
-    def open_range(self, sha256: str, start: int = 0, stop: int | None = None) -> _S3Reader:
+    def open_range(self, sha256: str, start: int = 0, stop: int | None = None) -> _S3Reader | _CheckedReader:
         size_bytes = self.stat(sha256).size_bytes
-        return self._reader(self.key_of(sha256), start, size_bytes if stop is None else min(stop, size_bytes))
+        end = size_bytes if stop is None else min(stop, size_bytes)
+        reader = self._reader(self.key_of(sha256), start, end)
+        if (start, end) != (0, size_bytes):
+            return reader
+        return _CheckedReader(reader, self.new_check(sha256=sha256, size_bytes=None), sha256, size_bytes)
 
     def verify(self, sha256: str) -> BlobStat:
         try:
-            return self._hash_key(self.key_of(sha256), DigestCheck(sha256=sha256, size_bytes=None))
+            return self._hash_key(self.key_of(sha256), self.new_check(sha256=sha256, size_bytes=None))
         except Unprocessable as error:
             log.critical("object_corrupt", extra={"sha256": sha256})
             raise ObjectCorrupt(sha256=sha256) from error
@@ -143,7 +156,7 @@ class S3BlobStore:
     ) -> BlobStat:
         key = self.upload_args(upload_id)["Key"]
         self._join_parts(upload_id, parts)
-        stat = self._hash_key(key, DigestCheck(sha256=sha256, size_bytes=size_bytes), size_bytes, on_progress)
+        stat = self._hash_key(key, self.new_check(sha256=sha256, size_bytes=size_bytes), size_bytes, on_progress)
         if not self.exists(sha256):
             with _translated():
                 self.client.copy({"Bucket": self.bucket, "Key": key}, self.bucket, self.key_of(sha256))
@@ -157,16 +170,57 @@ class S3BlobStore:
             self.client.delete_object(Bucket=self.bucket, Key=arguments["Key"])
 
     def presign_get(
-        self, sha256: str, *, ttl_s: int, content_type: str = "", content_disposition: str = ""
+        self,
+        sha256: str,
+        *,
+        ttl_s: int,
+        content_type: str = "",
+        content_disposition: str = "",
+        byte_range: tuple[int, int] | None = None,
     ) -> str | None:
         if not self._presign:
             return None
         parameters = {"Bucket": self.bucket, "Key": self.key_of(sha256)}
+        if byte_range is not None:
+            # The header becomes part of the signature: the URL serves this range and no other (T83).
+            parameters["Range"] = f"bytes={byte_range[0]}-{byte_range[1]}"
         if content_type:
             parameters["ResponseContentType"] = content_type
         if content_disposition:
             parameters["ResponseContentDisposition"] = content_disposition
         return str(self._signer.generate_presigned_url("get_object", Params=parameters, ExpiresIn=ttl_s))
+
+    def presign_put(self, name: str, *, size_bytes: int, ttl_s: int) -> str | None:
+        if not self._presign:
+            return None
+        parameters = {"Bucket": self.bucket, "Key": self.staging_key(name), "ContentLength": size_bytes}
+        return str(self._signer.generate_presigned_url("put_object", Params=parameters, ExpiresIn=ttl_s))
+
+    def check_put(self, name: str, check: ContentCheck) -> str:
+        key = self.staging_key(name)
+        with _translated():
+            head = self.client.head_object(Bucket=self.bucket, Key=key)
+        # The URL for the PUT is still good: only what carries this tag is what was judged.
+        tag = str(head["ETag"])
+        reader = _S3Reader(self.client, self.bucket, key, 0, int(head["ContentLength"]), tag)
+        stat = _run_check(reader, check)
+        if stat.size_bytes != check.size_bytes:
+            raise Unprocessable("Please send the content without a footer.")
+        return tag
+
+    def adopt(self, name: str, tag: str, sha256: str) -> bool:
+        if self.exists(sha256):
+            return False
+        source = {"Bucket": self.bucket, "Key": self.staging_key(name)}
+        with _translated():
+            self.client.copy_object(
+                CopySource=source, CopySourceIfMatch=tag, Bucket=self.bucket, Key=self.key_of(sha256)
+            )
+        return True
+
+    def drop(self, name: str) -> None:
+        with _translated():
+            self.client.delete_object(Bucket=self.bucket, Key=self.staging_key(name))
 
     def presign_put_part(self, upload_id: str, *, number: int, size_bytes: int, ttl_s: int) -> str | None:
         if not self._presign:
@@ -203,23 +257,31 @@ class S3BlobStore:
     def staging_key(self, name: str) -> str:
         return f"{self._prefix}uploads/{name}"
 
+    def put_new(self, sha256: str, body: Any) -> bool:
+        """Create an object in one request; return False when it was there, which stays as it is."""
+        try:
+            self.client.put_object(Bucket=self.bucket, Key=self.key_of(sha256), Body=body, IfNoneMatch="*")
+        except ClientError as error:
+            if not _says_it_exists(error):
+                raise
+            self.require_there(sha256)
+            return False
+        return True
+
+    def require_there(self, sha256: str) -> None:
+        """Hold a bucket that says "exists already" to its word. Raises: ServiceUnavailable when it does not (T185)."""
+        if not self.exists(sha256):
+            raise ServiceUnavailable("The storage of this hub is not answering. Please try again.")
+
     def _reader(self, key: str, start: int, stop: int) -> _S3Reader:
         return _S3Reader(self.client, self.bucket, key, start, stop)
 
     def _hash_key(
-        self, key: str, digest: DigestCheck, total_bytes: int = 0, on_progress: Progress | None = None
+        self, key: str, digest: ContentCheck, total_bytes: int = 0, on_progress: Progress | None = None
     ) -> BlobStat:
         with _translated():
             size_bytes = int(self.client.head_object(Bucket=self.bucket, Key=key)["ContentLength"])
-        reader = self._reader(key, 0, size_bytes)
-        try:
-            while block := reader.read(IO_BLOCK_BYTES):
-                digest.update(block)
-                if on_progress is not None:
-                    on_progress(digest.size_bytes, total_bytes)
-        finally:
-            reader.close()
-        return digest.finish()
+        return _run_check(self._reader(key, 0, size_bytes), digest, total_bytes, on_progress)
 
     def _join_parts(self, upload_id: str, parts: list[StoredPart]) -> None:
         arguments = self.upload_args(upload_id)
@@ -257,7 +319,8 @@ class _S3Writer:
 
     def __init__(self, store: S3BlobStore, *, sha256: str | None, size_bytes: int | None) -> None:
         self._store = store
-        self._digest = DigestCheck(sha256=sha256, size_bytes=size_bytes)
+        self.check = store.new_check(sha256=sha256, size_bytes=size_bytes)
+        self.is_new = False
         self._part_bytes = max(_MIN_PART_BYTES, -(-(size_bytes or 0) // _MAX_PARTS))
         self._buffer = bytearray()
         self._parts: list[dict[str, Any]] = []
@@ -266,13 +329,13 @@ class _S3Writer:
         self._key = store.key_of(sha256) if sha256 else ""
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
-        self._digest.update(data)
+        self.check.update(data)
         self._buffer += data
         while len(self._buffer) > self._part_bytes:
             self._send_part(self._part_bytes)
 
     def commit(self) -> BlobStat:
-        stat = self._digest.finish()
+        stat = self.check.finish()
         with _translated():
             if self._upload is None:
                 self._put_small(stat.sha256)
@@ -305,10 +368,7 @@ class _S3Writer:
         return {"Bucket": self._store.bucket, "Key": key, "UploadId": answer["UploadId"]}
 
     def _put_small(self, sha256: str) -> None:
-        with _already_there_is_fine():
-            self._store.client.put_object(
-                Bucket=self._store.bucket, Key=self._store.key_of(sha256), Body=bytes(self._buffer), IfNoneMatch="*"
-            )
+        self.is_new = self._store.put_new(sha256, bytes(self._buffer))
 
     def _finish_large(self, sha256: str) -> None:
         assert self._upload is not None
@@ -317,11 +377,42 @@ class _S3Writer:
         if self._key:
             with _already_there_is_fine():
                 client.complete_multipart_upload(**self._upload, MultipartUpload=parts, IfNoneMatch="*")
+                self.is_new = True
+            if not self.is_new:
+                self._store.require_there(sha256)
             return
         client.complete_multipart_upload(**self._upload, MultipartUpload=parts)
         if not self._store.exists(sha256):
             client.copy({"Bucket": bucket, "Key": key}, bucket, self._store.key_of(sha256))
+            self.is_new = True
         client.delete_object(Bucket=bucket, Key=key)
+
+
+class _S3SpooledWriter:
+    """Gathers a small blob on disk while it is judged; memory stays flat, whatever the number of writers."""
+
+    def __init__(self, store: S3BlobStore, *, sha256: str | None, size_bytes: int | None) -> None:
+        store.spool_dir.mkdir(parents=True, exist_ok=True)
+        self._store = store
+        self.check = store.new_check(sha256=sha256, size_bytes=size_bytes)
+        self.is_new = False
+        self._spool = tempfile.TemporaryFile(dir=store.spool_dir)  # noqa: SIM115 -- closed by commit or abort
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        self.check.update(data)
+        self._spool.write(data)
+
+    def commit(self) -> BlobStat:
+        stat = self.check.finish()
+        self._spool.truncate(stat.size_bytes)
+        self._spool.seek(0)
+        with _translated():
+            self.is_new = self._store.put_new(stat.sha256, self._spool)
+        self._spool.close()
+        return stat
+
+    def abort(self) -> None:
+        self._spool.close()
 
 
 class _S3PartWriter:
@@ -353,8 +444,10 @@ class _S3PartWriter:
 class _S3Reader:
     """Reads on from its offset when the bucket cuts a reply, a bounded number of times."""
 
-    def __init__(self, client: Any, bucket: str, key: str, start: int, stop: int) -> None:
+    def __init__(self, client: Any, bucket: str, key: str, start: int, stop: int, tag: str = "") -> None:
+        """``tag``: read nothing but the object that carries it."""
         self._client, self._bucket, self._key = client, bucket, key
+        self._condition = {"IfMatch": tag} if tag else {}
         self._position, self._stop = start, stop
         self._body: Any = None
         self._attempts_left = _READ_ATTEMPTS
@@ -382,12 +475,49 @@ class _S3Reader:
         if self._body is None:
             span = f"bytes={self._position}-{self._stop - 1}"
             with _translated():
-                self._body = self._client.get_object(Bucket=self._bucket, Key=self._key, Range=span)["Body"]
+                answer = self._client.get_object(Bucket=self._bucket, Key=self._key, Range=span, **self._condition)
+                self._body = answer["Body"]
         try:
             return bytes(self._body.read(wanted))
         except (BotoCoreError, OSError):
             log.warning("s3_read_cut", extra={"key": self._key, "position": self._position})
             return b""
+
+
+class _CheckedReader:
+    """A whole object: its last block is given out only when all of them make the hash it is named by (T184)."""
+
+    def __init__(self, reader: _S3Reader, check: ContentCheck, name: str, size_bytes: int) -> None:
+        self._reader, self._check, self._name = reader, check, name
+        self._left = size_bytes
+
+    def read(self, size_bytes: int) -> bytes:
+        block = self._reader.read(size_bytes)
+        try:
+            self._check.update(block)
+            self._left -= len(block)
+            if block and not self._left:
+                self._check.finish()
+        except Unprocessable as error:
+            log.critical("object_corrupt", extra={"sha256": self._name})
+            raise ObjectCorrupt(sha256=self._name) from error
+        return block
+
+    def close(self) -> None:
+        self._reader.close()
+
+
+def _run_check(
+    reader: _S3Reader, check: ContentCheck, total_bytes: int = 0, on_progress: Progress | None = None
+) -> BlobStat:
+    try:
+        while block := reader.read(IO_BLOCK_BYTES):
+            check.update(block)
+            if on_progress is not None:
+                on_progress(check.size_bytes, total_bytes)
+    finally:
+        reader.close()
+    return check.finish()
 
 
 def _make_client(endpoint_url: str | None, region: str | None) -> Any:
@@ -412,6 +542,8 @@ def _translated() -> Iterator[None]:
         code = str(error.response.get("Error", {}).get("Code", ""))
         if code in _MISSING_CODES:
             raise EntryNotFound from error
+        if code in ("412", "PreconditionFailed"):
+            raise Conflict("The stored object is not the one that was looked at.") from error
         if code in ("InvalidPart", "InvalidPartOrder", "EntityTooSmall"):
             raise Conflict("The stored parts differ from the listed ones.") from error
         log.exception("s3_call_failed", extra={"code": code})
@@ -427,5 +559,9 @@ def _already_there_is_fine() -> Iterator[None]:
     try:
         yield
     except ClientError as error:
-        if str(error.response.get("Error", {}).get("Code", "")) not in _EXISTS_CODES:
+        if not _says_it_exists(error):
             raise
+
+
+def _says_it_exists(error: ClientError) -> bool:
+    return str(error.response.get("Error", {}).get("Code", "")) in _EXISTS_CODES

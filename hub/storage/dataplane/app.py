@@ -12,17 +12,27 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import MutableMapping
 from typing import Any
 
 from hub.core.errors import BadRequest, HubError, Unprocessable
 from hub.storage.blobs import get_blob_store
 from hub.storage.dataplane.downloads import FileMeta, serve_blob
-from hub.storage.dataplane.responses import Receive, Scope, Send, send_error, send_json, send_preflight, send_whole
-from hub.storage.dataplane.threads import in_bytes_thread, in_records_thread
+from hub.storage.dataplane.responses import (
+    Receive,
+    Scope,
+    Send,
+    TrackedSend,
+    send_error,
+    send_json,
+    send_preflight,
+    send_whole,
+)
 from hub.storage.dataplane.uploads import ClientGone, declared_length, receive_into, receive_small
-from hub.storage.lfs import transfer
+from hub.storage.lfs import objects, transfer
 from hub.storage.signing import Action, Grant, read_path
+from hub.storage.threads import in_bytes_thread, in_records_thread
+from hub.storage.xet.hashing import parse_hash
+from hub.storage.xet.transfers import receive_xorb, serve_xorb_range
 
 log = logging.getLogger(__name__)
 
@@ -42,7 +52,7 @@ async def application(scope: Scope, receive: Receive, send: Send) -> None:
     if scope["method"] == "OPTIONS":
         await send_preflight(scope, send)
         return
-    tracked = _TrackedSend(send)
+    tracked = TrackedSend(send)
     try:
         await _dispatch(scope, receive, tracked)
     except ClientGone:
@@ -52,18 +62,6 @@ async def application(scope: Scope, receive: Receive, send: Send) -> None:
         if tracked.has_started:
             raise
         await send_error(scope, send, error, must_close=scope["method"] in ("PUT", "POST"))
-
-
-class _TrackedSend:
-    """Remembers whether the answer has begun."""
-
-    def __init__(self, send: Send) -> None:
-        self._send = send
-        self.has_started = False
-
-    async def __call__(self, message: MutableMapping[str, Any]) -> None:
-        self.has_started = True
-        await self._send(message)
 
 
 async def _dispatch(scope: Scope, receive: Receive, send: Send) -> None:
@@ -83,7 +81,8 @@ async def _download(grant: Grant, scope: Scope, receive: Receive, send: Send) ->
         # The URL is a bearer secret for a private file: no shared cache may keep what it returns.
         cache_control="private, max-age=0",
     )
-    await serve_blob(scope, receive, send, store=get_blob_store(), sha256=grant.sha256, meta=meta)
+    source = await in_records_thread(objects.find_source, grant.sha256, prefers_recipe=bool(grant.is_recipe))
+    await serve_blob(scope, receive, send, store=source, sha256=grant.sha256, meta=meta)
 
 
 async def _put_whole(grant: Grant, scope: Scope, receive: Receive, send: Send) -> None:
@@ -143,9 +142,21 @@ def _number(value: object) -> int:
     return value
 
 
+async def _xorb_range(grant: Grant, scope: Scope, receive: Receive, send: Send) -> None:
+    await serve_xorb_range(grant, scope, receive, send)
+
+
+async def _put_xorb(grant: Grant, scope: Scope, receive: Receive, send: Send) -> None:
+    declared_length(scope, expected_bytes=grant.size_bytes)
+    await receive_xorb(receive, domain=grant.audience, xorb_hash=parse_hash(grant.sha256), size_bytes=grant.size_bytes)
+    await send_whole(scope, send, 200, headers=[("etag", f'"{grant.sha256}"')])
+
+
 _HANDLERS = {
     Action.BLOB: _download,
     Action.PUT: _put_whole,
     Action.PART: _put_part,
     Action.COMPLETE: _complete,
+    Action.XORB: _xorb_range,
+    Action.XORB_PUT: _put_xorb,
 }

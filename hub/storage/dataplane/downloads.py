@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from hub.core.errors import HubError, RangeNotSatisfiable
 from hub.core.ranges import ByteRange, single_range
-from hub.storage.blobs import BlobReader, BlobStore, ObjectCorrupt
+from hub.storage.blobs import BlobReader, ObjectCorrupt
 from hub.storage.dataplane.responses import (
     OCTET_STREAM,
     Receive,
@@ -25,8 +25,9 @@ from hub.storage.dataplane.responses import (
     send_whole,
     start,
 )
-from hub.storage.dataplane.threads import in_bytes_thread
+from hub.storage.lfs.objects import ContentSource
 from hub.storage.signing import DOWNLOAD_TTL_S
+from hub.storage.threads import in_bytes_thread
 
 # Small enough that many slow readers cost little memory each, large enough to keep up with a fast disk.
 BLOCK_BYTES = 256 * 1024
@@ -62,7 +63,7 @@ async def serve_blob(
     receive: Receive,
     send: Send,
     *,
-    store: BlobStore,
+    store: ContentSource,
     sha256: str,
     meta: FileMeta,
     may_redirect: bool = True,
@@ -140,13 +141,13 @@ async def _refuse(scope: Scope, send: Send, error: HubError, meta: FileMeta) -> 
     await send_error(scope, send, error, extra)
 
 
-async def _check_size(store: BlobStore, sha256: str, meta: FileMeta) -> None:
+async def _check_size(store: ContentSource, sha256: str, meta: FileMeta) -> None:
     """Raises: EntryNotFound, ObjectCorrupt when the stored length is not the recorded one (T184)."""
     if (await in_bytes_thread(store.stat, sha256)).size_bytes != meta.size_bytes:
         raise ObjectCorrupt(sha256=sha256)
 
 
-async def _redirect(scope: Scope, send: Send, store: BlobStore, sha256: str, meta: FileMeta) -> bool:
+async def _redirect(scope: Scope, send: Send, store: ContentSource, sha256: str, meta: FileMeta) -> bool:
     shown = dict(meta.response_headers())
     url = store.presign_get(
         sha256,
@@ -162,7 +163,9 @@ async def _redirect(scope: Scope, send: Send, store: BlobStore, sha256: str, met
     return True
 
 
-async def _send_path(scope: Scope, send: Send, store: BlobStore, sha256: str, meta: FileMeta, span: ByteRange) -> bool:
+async def _send_path(
+    scope: Scope, send: Send, store: ContentSource, sha256: str, meta: FileMeta, span: ByteRange
+) -> bool:
     """Hand the file itself to a server that can send it whole; return whether it could."""
     offered = "http.response.pathsend" in (scope.get("extensions") or {})
     if not offered or scope["method"] != "GET" or span.length != meta.size_bytes or not span.length:
@@ -190,7 +193,7 @@ async def _send_span(
         if reader is None:
             await send({"type": "http.response.body", "body": b""})
         else:
-            await _send_blocks(receive, send, reader, span.length)
+            await send_blocks(receive, send, reader, span.length)
     finally:
         if reader is not None:
             await in_bytes_thread(reader.close)
@@ -203,7 +206,7 @@ def _asked_for_range(scope: Scope, meta: FileMeta) -> bool:
     return single_range(header(scope, b"range"), meta.size_bytes) is not None
 
 
-async def _send_blocks(receive: Receive, send: Send, reader: BlobReader, length: int) -> None:
+async def send_blocks(receive: Receive, send: Send, reader: BlobReader, length: int) -> None:
     """Send blocks until done or the client is gone.
 
     A blob that turns out short raises: the server then cuts the connection, never ends it as if complete.

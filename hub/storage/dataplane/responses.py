@@ -11,7 +11,7 @@ from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import quote
 
-from hub.core.errors import HubError
+from hub.core.errors import HubError, header_text
 
 log = logging.getLogger(__name__)
 
@@ -69,6 +69,18 @@ _SAFE_TYPES = {
 _SAFE_VALUES = frozenset(_SAFE_TYPES.values())
 _UNSAFE_IN_NAME = re.compile(r"[^A-Za-z0-9._-]")
 _REQUEST_ID = re.compile(rb"[\x21-\x7e]{1,128}")
+
+
+class TrackedSend:
+    """Remembers whether the answer has begun."""
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self.has_started = False
+
+    async def __call__(self, message: MutableMapping[str, Any]) -> None:
+        self.has_started = True
+        await self._send(message)
 
 
 def content_type_for(filename: str) -> str:
@@ -144,7 +156,7 @@ async def send_error(
     if not isinstance(error, HubError):
         log.error("data_plane_failed", exc_info=error)
         error = HubError()
-    own = [*headers, ("x-error-message", _one_line(error.message)), ("cache-control", "no-store")]
+    own = [*headers, ("x-error-message", header_text(error.message)), ("cache-control", "no-store")]
     if error.code:
         own.append(("x-error-code", error.code))
     if "retry_after_s" in error.data:
@@ -165,7 +177,3 @@ async def send_preflight(scope: Scope, send: Send) -> None:
             ("access-control-max-age", "86400"),
         ],
     )
-
-
-def _one_line(text: str) -> str:
-    return " ".join(text.split()).encode("ascii", "replace").decode()

@@ -9,9 +9,9 @@ import asyncio
 import time
 from typing import Any, Protocol
 
-from hub.core.errors import BadRequest, HubError, LengthRequired, PayloadTooLarge, Unprocessable
+from hub.core.errors import BadRequest, HubError, LengthRequired, PayloadTooLarge, RangeNotSatisfiable, Unprocessable
 from hub.storage.dataplane.responses import Receive, Scope, header
-from hub.storage.dataplane.threads import in_bytes_thread
+from hub.storage.threads import in_bytes_thread
 
 BATCH_BYTES = 1024 * 1024
 IDLE_TIMEOUT_S = 30.0
@@ -36,7 +36,13 @@ class Sink(Protocol):
 
 
 def declared_length(scope: Scope, *, expected_bytes: int | None = None, max_bytes: int | None = None) -> int:
-    """Return Content-Length. Raises: LengthRequired, BadRequest, PayloadTooLarge, Unprocessable (T67, T68)."""
+    """Return Content-Length.
+
+    Raises: LengthRequired, BadRequest, PayloadTooLarge, Unprocessable (T67, T68); RangeNotSatisfiable when the body
+    claims an offset of its own: where a part begins is signed into its link (T74).
+    """
+    if header(scope, b"content-range") is not None:
+        raise RangeNotSatisfiable("This link takes its part whole. Ask for the upload again to learn what is missing.")
     value = header(scope, b"content-length")
     if value is None:
         raise LengthRequired

@@ -7,7 +7,7 @@ The reference update is the commit point: a crash before it leaves only unreacha
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,6 +30,8 @@ from hub.storage.git.trees import MODE_EXECUTABLE, MODE_FILE, MODE_TREE, read_tr
 from hub.storage.lfs.pointer import format_pointer
 
 MAX_PLAIN_BLOB_BYTES = 10 * 1024 * 1024
+# As many as a commit has operations.
+MAX_COPIED_PATHS = 25_000
 # From this many new blobs on, one pack is cheaper than an fsync per loose object.
 BULK_THRESHOLD = 24
 _MAX_RACES = 20
@@ -132,12 +134,14 @@ def write_commit(
     parent_oid: str | None = None,
     create_from: str | None = None,
     allow_empty: bool = False,
+    guard: Callable[[], None] | None = None,
 ) -> CommitResult:
     """Commit `operations` onto full reference `ref` and move it there.
 
     Deletions come first, then copies and moves (from the parent), then additions: a path both deleted and
     added ends up added. `parent_oid` (5 to 40 hex digits) must be the tip. `create_from` (a commit oid)
-    creates a reference that must not exist yet, for a pull request.
+    creates a reference that must not exist yet, for a pull request. `guard` is asked under the repository's
+    lock, before the reference moves, and raises to refuse.
 
     Raises: RevisionNotFound (no such reference), PreconditionFailed (stale parent), EntryNotFound (deleting
     or copying what is not there), BadRequest (file and folder of one name), Unprocessable, PayloadTooLarge,
@@ -145,6 +149,8 @@ def write_commit(
     """
     ready = _store_blobs(repo_path, operations)
     with writer_lock(repo_path):
+        if guard is not None:
+            guard()
         repo = open_repository(repo_path)
         for _ in range(_MAX_RACES):
             base, old = _parent(repo, ref, parent_oid, create_from)
@@ -204,7 +210,7 @@ def write_squashed(
         repo = open_repository(repo_path)
         old, _ = _parent(repo, ref, expected_oid, None)
         tree_oid = str(_commit_tree(repo, old))
-        oid = _write_commit_object(repo, tree_oid, [], message, author, author)
+        oid = write_commit_object(repo, tree_oid, [], message, author, author)
         compare_and_swap(repo, ref, old_oid=old, new_oid=oid)
     return CommitResult(oid, None, tree_oid, (), True)
 
@@ -381,6 +387,9 @@ class _Folder:
                 builder.remove(name)
         return str(builder.write()) if len(builder) else None
 
+    def entries_of(self, tree_oid: str) -> list[_Entry]:
+        return [_Entry(entry.mode, entry.oid) for entry in read_tree(self._repo, tree_oid)]
+
     def _stored_names(self) -> list[str]:
         return [entry.text for entry in read_tree(self._repo, self._tree_oid)] if self._tree_oid else []
 
@@ -419,7 +428,7 @@ def _build(
     if tree_oid == base_tree and not allow_empty:
         return CommitResult(str(base_oid), base_oid, tree_oid, (), False)
     parents = [base_oid] if base_oid else []
-    oid = _write_commit_object(repo, tree_oid, parents, message, author, committer)
+    oid = write_commit_object(repo, tree_oid, parents, message, author, committer)
     return CommitResult(oid, base_oid, tree_oid, tuple(changed), True)
 
 
@@ -442,9 +451,13 @@ def _apply(root: _Folder, parent: _Folder, operations: list[tuple[Operation, str
         elif isinstance(operation, MoveEntry):
             _delete(root, operation.source_path, set())
             changed[operation.source_path] = None
+    copies_left = MAX_COPIED_PATHS
     for operation, _ in operations:
         if isinstance(operation, (CopyEntry, MoveEntry)):
-            _put(root, operation.path, _lookup(parent, operation.source_path))
+            entry = _lookup(parent, operation.source_path)
+            if isinstance(operation, CopyEntry):
+                copies_left = _count_copy(parent, entry, copies_left)
+            _put(root, operation.path, entry)
             changed[operation.path] = None
     for operation, blob_oid in operations:
         if isinstance(operation, Addition) and blob_oid is not None:
@@ -455,6 +468,22 @@ def _apply(root: _Folder, parent: _Folder, operations: list[tuple[Operation, str
             )
             changed[operation.path] = None
     return list(changed)
+
+
+def _count_copy(parent: _Folder, entry: _Entry, left: int) -> int:
+    """Return what is left of the paths that one commit may copy: folders copied into themselves double (T65).
+
+    Raises: PayloadTooLarge
+    """
+    stack = [entry]
+    while stack:
+        left -= 1
+        if left < 0:
+            raise PayloadTooLarge(f"A commit copies at most {MAX_COPIED_PATHS} files and folders. Please split it.")
+        found = stack.pop()
+        if found.mode == MODE_TREE:
+            stack += parent.entries_of(found.oid)
+    return left
 
 
 def _delete(root: _Folder, path: str, added: set[str]) -> None:
@@ -508,7 +537,7 @@ def _file_mode(parent: _Folder, path: str) -> int:
     return MODE_EXECUTABLE if mode == MODE_EXECUTABLE else MODE_FILE
 
 
-def _write_commit_object(
+def write_commit_object(
     repo: pygit2.Repository,
     tree_oid: str,
     parents: list[str],

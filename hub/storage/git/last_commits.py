@@ -12,7 +12,8 @@ from hub.core.errors import RevisionNotFound
 from hub.storage.git.trees import RawEntry, read_tree
 
 MAX_COMMITS = 50_000
-MAX_PATHS = 1_000_000
+# Paths beyond are looked up when somebody asks for them.
+MAX_PATHS = 200_000
 
 
 @dataclass(frozen=True, slots=True)

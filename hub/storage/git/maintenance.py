@@ -26,24 +26,63 @@ class FsckReport:
     problems: tuple[str, ...]
 
 
-def clear_leftovers(
+@dataclass(frozen=True, slots=True)
+class FoundObject:
+    """A commit that brought or took an object, and the path at which it did."""
+
+    commit_oid: str
+    path: str
+
+
+def find_leftovers(
     repo_path: Path | str, *, lock_age_s: float = STALE_LOCK_S, quarantine_age_s: float = STALE_QUARANTINE_S
 ) -> list[str]:
-    """Remove lock files and quarantines that a killed process left; return what went, relative to the repository."""
+    """List lock files and quarantines that a killed process left, relative to the repository."""
     root, now = Path(repo_path), time.time()
-    removed: list[str] = []
+    found: list[str] = []
     for folder, folders, names in os.walk(root):
         for name in [name for name in folders if name.startswith(("tmp_objdir-", "incoming-"))]:
             folders.remove(name)
             if _age_s(Path(folder, name), now) > quarantine_age_s:
-                shutil.rmtree(Path(folder, name), ignore_errors=True)
-                removed.append(str(Path(folder, name).relative_to(root)))
+                found.append(str(Path(folder, name).relative_to(root)))
         for name in names:
             path = Path(folder, name)
             if _is_leftover(name) and _age_s(path, now) > (lock_age_s if name.endswith(".lock") else quarantine_age_s):
-                path.unlink(missing_ok=True)
-                removed.append(str(path.relative_to(root)))
-    return removed
+                found.append(str(path.relative_to(root)))
+    return found
+
+
+def clear_leftovers(
+    repo_path: Path | str, *, lock_age_s: float = STALE_LOCK_S, quarantine_age_s: float = STALE_QUARANTINE_S
+) -> list[str]:
+    """Remove what ``find_leftovers`` lists; return it."""
+    found = find_leftovers(repo_path, lock_age_s=lock_age_s, quarantine_age_s=quarantine_age_s)
+    for name in found:
+        path = Path(repo_path, name)
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
+    return found
+
+
+def find_object(repo_path: Path | str, oid: str) -> FoundObject | None:
+    """Find where an object, readable or not, stands in the history of any reference.
+
+    Raises: subprocess.TimeoutExpired.
+    """
+    # Without renames: finding those would read the very content that may be damaged.
+    options = ("--all", "-1", "--format=%H", "--name-only", "--no-renames", f"--find-object={oid}")
+    lines = _lines(_git(repo_path, "-c", "core.quotePath=false", "log", *options, check=False))
+    if len(lines) > 1:
+        return FoundObject(lines[0], lines[1])
+    listed = _lines(_git(repo_path, "rev-list", "--all", "--objects", check=False))
+    path = next((line.partition(" ")[2] for line in listed if line.startswith(oid)), None)
+    return None if path is None else FoundObject(lines[0] if lines else oid, path)
+
+
+def _lines(done: subprocess.CompletedProcess[bytes]) -> list[str]:
+    return [line for line in done.stdout.decode(errors="replace").splitlines() if line]
 
 
 def collect_garbage(repo_path: Path | str, *, prune_age_s: int = 24 * 3600) -> None:

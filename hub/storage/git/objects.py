@@ -27,6 +27,7 @@ from hub.storage.git.trees import (
     MODE_SYMLINK,
     MODE_TREE,
     RawEntry,
+    changed_entries,
     read_tree,
 )
 from hub.storage.lfs.pointer import MAX_POINTER_BYTES, LfsPointer, parse_pointer
@@ -374,8 +375,12 @@ def diff_commits(
     max_lines: int = 5000,
     context_lines: int = 3,
 ) -> TreeDiff:
-    """Compare two commits; None as base means the empty tree. `max_lines` bounds all files together."""
+    """Compare two commits; None as base means the empty tree. `max_lines` bounds all files together.
+
+    Raises: RevisionNotFound; PayloadTooLarge when they differ in more names than anybody can look at (T65).
+    """
     head = _commit(repo, head_oid).tree
+    _require_comparable(repo, base_oid, str(head.id))
     # SKIP_BINARY_CHECK off: libgit2 then decides per file when its patch is made, not for all of them.
     options = DiffOption.INCLUDE_TYPECHANGE
     if base_oid is None:
@@ -394,6 +399,13 @@ def diff_commits(
         lines_left -= sum(len(hunk.lines) for hunk in file.hunks)
         files.append(file)
     return TreeDiff(files, total, total > len(files) or any(file.is_truncated for file in files))
+
+
+def _require_comparable(repo: pygit2.Repository, base_oid: str | None, head_tree: str) -> None:
+    """Spell out what differs within a budget: libgit2 would do it without one."""
+    base_tree = str(_commit(repo, base_oid).tree_id) if base_oid else None
+    for _change in changed_entries(repo, base_tree, head_tree):
+        pass
 
 
 # --- private ---------------------------------------------------------------------------------------------

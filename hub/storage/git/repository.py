@@ -10,6 +10,7 @@ import contextlib
 import fcntl
 import os
 import random
+import resource
 import shutil
 import tempfile
 import threading
@@ -26,6 +27,7 @@ from hub.storage.git.refs import validate_branch_name
 HOOKS_PATH = Path(__file__).resolve().parent / "hooks"
 LOCK_NAME = "hub.lock"
 LOCK_TIMEOUT_S = 60.0
+PUSH_MEMORY_BYTES = 512 * 1024**2
 
 # Every object and reference reaches the disk before a commit is acknowledged.
 pygit2.settings.enable_fsync_gitdir(True)
@@ -190,6 +192,15 @@ def git_executable() -> str:
     if found is None:
         raise FileNotFoundError("git is not installed")
     return found
+
+
+def limit_memory(pid: int, size_bytes: int = PUSH_MEMORY_BYTES) -> None:
+    """Bound the memory of a git process and those it starts (T63): a small pack can claim objects of any size.
+
+    Call before the process is fed. Mapped files do not count, so large repositories stay usable.
+    """
+    with contextlib.suppress(ProcessLookupError):
+        resource.prlimit(pid, resource.RLIMIT_DATA, (size_bytes, size_bytes))
 
 
 def git_environment(config: Mapping[str, str] | None = None) -> dict[str, str]:

@@ -16,7 +16,7 @@ import re
 import signal
 import zlib
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, MutableMapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Container, Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -32,6 +32,7 @@ from hub.core.errors import (
     PayloadTooLarge,
     RateLimited,
     ServiceUnavailable,
+    header_text,
 )
 from hub.storage.git.pktline import (
     FLUSH,
@@ -46,9 +47,16 @@ from hub.storage.git.pktline import (
     parse_report,
     split_packet,
 )
-from hub.storage.git.receive_check import MissingLfs, PushLimits, PushRefused, Quarantine, check_push
+from hub.storage.git.receive_check import (
+    LockedPaths,
+    MissingLfs,
+    PushLimits,
+    PushRefused,
+    Quarantine,
+    check_push,
+)
 from hub.storage.git.refs import pushed_ref_problem, read_ref
-from hub.storage.git.repository import HOOKS_PATH, git_environment, git_executable, open_repository
+from hub.storage.git.repository import HOOKS_PATH, git_environment, git_executable, limit_memory, open_repository
 
 log = logging.getLogger(__name__)
 
@@ -113,14 +121,16 @@ class GitAccess:
 
     `caller_key` counts requests of one person or address. `judge_refs` returns a reason per refused reference
     (own rights, open pull requests); names that nobody may push are refused before it is asked. `missing_lfs`
-    returns those sha256 that this repo does not hold. `context` is handed to `after_push` untouched.
+    returns those sha256 that this repo does not hold, `locked_paths` the files that the caller may not change.
+    `protected_refs` is asked with full names. `context` is handed to `after_push` untouched.
     """
 
     repo_path: Path
     caller_key: str
     judge_refs: JudgeRefs | None = None
     missing_lfs: MissingLfs | None = None
-    protected_refs: frozenset[str] = frozenset()
+    locked_paths: LockedPaths | None = None
+    protected_refs: Container[str] = frozenset()
     max_pack_bytes: int | None = None
     context: Any = None
 
@@ -261,6 +271,7 @@ class GitHttpApp:
                 limits=self._limits.push,
                 protected_refs=access.protected_refs,
                 missing_lfs=access.missing_lfs,
+                locked_paths=access.locked_paths,
             )
         except (PushRefused, HubError) as error:
             problems = [str(error)]
@@ -334,7 +345,7 @@ class _Answer:
                     await self.write(encode_packet(f"ERR {error.message}".encode()[:1000]))
                     await self.end()
             return
-        headers = {"x-error-message": " ".join(error.message.split())}
+        headers = {"x-error-message": header_text(error.message)}
         if error.code:
             headers["x-error-code"] = error.code
         if error.status == 401:
@@ -575,6 +586,8 @@ async def _git(
         start_new_session=True,
         pass_fds=pass_fds,
     )
+    if service is GitService.RECEIVE_PACK:
+        limit_memory(process.pid)
     try:
         yield process
         await process.wait()

@@ -9,14 +9,13 @@ Nobody is told whether the hub already holds the bytes for somebody else (T69): 
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import Sum
 from django.utils import timezone
 
@@ -24,6 +23,7 @@ from hub.core.errors import BadRequest, Conflict, EntryNotFound, Unprocessable
 from hub.storage import blobs
 from hub.storage.blobs.base import Progress
 from hub.storage.lfs.objects import get_object, record_object
+from hub.storage.locks import lock_owner
 from hub.storage.models import LfsObject, UploadSession, UploadState
 from hub.storage.signing import UPLOAD_TTL_S, Action, Grant, expiry, sign_url
 
@@ -162,9 +162,11 @@ def was_uploaded_to(repo_key: str, sha256: str) -> bool:
     return UploadSession.objects.filter(repo_key=repo_key, sha256=sha256, state=UploadState.COMPLETE).exists()
 
 
-def uploaded_to(repo_key: str, sha256s: Sequence[str]) -> set[str]:
-    """Return which of many this repo received, in one query."""
+def uploaded_to(repo_key: str, sha256s: Sequence[str], *, owner_key: str = "") -> set[str]:
+    """Return which of many this repo received (with ``owner_key``, of this owner), in one query."""
     sessions = UploadSession.objects.filter(repo_key=repo_key, sha256__in=sha256s, state=UploadState.COMPLETE)
+    if owner_key:
+        sessions = sessions.filter(owner_key=owner_key)
     return set(sessions.values_list("sha256", flat=True))
 
 
@@ -201,7 +203,7 @@ def _reserve_session(
         "part_size_bytes": part_size_bytes,
     }
     with transaction.atomic():
-        _lock_owner(owner_key)
+        lock_owner(owner_key)
         _expire_stale(key)
         session = UploadSession.objects.filter(**key, state=UploadState.OPEN).first()
         if session is not None:
@@ -219,14 +221,6 @@ def _expire_stale(key: dict[str, Any]) -> None:
     UploadSession.objects.filter(**key, state=UploadState.OPEN, expires_at__lt=timezone.now()).update(
         state=UploadState.ABORTED
     )
-
-
-def _lock_owner(owner_key: str) -> None:
-    """Serialise reservations of one owner (T75). SQLite's IMMEDIATE transactions do so by themselves."""
-    if connection.vendor == "postgresql":
-        number = int.from_bytes(hashlib.sha256(b"upload:" + owner_key.encode()).digest()[:8], "big", signed=True)
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [number])
 
 
 def _open_in_store(session: UploadSession) -> UploadSession:

@@ -8,7 +8,7 @@ import os
 
 import pytest
 
-from hub.core.errors import Conflict, ServiceUnavailable, StorageFull
+from hub.core.errors import Conflict, ServiceUnavailable, StorageFull, Unprocessable
 from hub.storage.blobs import ObjectCorrupt, put, read_all
 from hub.storage.blobs.filesystem import FilesystemBlobStore
 
@@ -63,6 +63,69 @@ def test_t74_a_part_overwritten_halfway_is_not_stored(store):
         else:
             writer.abort()
     assert store.list_parts(upload_id) == []
+
+
+PARTS = [b"first", b"second", b"last"]
+WHOLE = hashlib.sha256(b"".join(PARTS)).hexdigest()
+
+
+def _write_part(store, upload_id, number, data):
+    offset = sum(len(part) for part in PARTS[: number - 1])
+    writer = store.open_part_writer(upload_id, number=number, offset_bytes=offset, size_bytes=len(PARTS[number - 1]))
+    writer.write(data)
+    return writer.commit()
+
+
+def _complete(store, upload_id):
+    size = sum(map(len, PARTS))
+    return store.complete_multipart(upload_id, sha256=WHOLE, size_bytes=size, parts=store.list_parts(upload_id))
+
+
+def test_parts_in_order_are_hashed_once(store, monkeypatch):
+    upload_id = store.begin_multipart("order")
+    for number, data in enumerate(PARTS, 1):
+        _write_part(store, upload_id, number, data)
+
+    def refuse(*_args):
+        raise AssertionError("the file was read again")
+
+    monkeypatch.setattr(os, "preadv", refuse)
+    assert _complete(store, upload_id).sha256 == WHOLE
+    assert store.path_of(WHOLE).read_bytes() == b"".join(PARTS)
+
+
+@pytest.mark.parametrize("order", [(3, 1, 2), (2, 1, 3), (1, 2, 3, 1), (1, 1, 2, 3), (1, 2, 2, 3)])
+def test_parts_in_any_order_make_the_file(store, order):
+    upload_id = store.begin_multipart("any")
+    for number in order:
+        _write_part(store, upload_id, number, PARTS[number - 1])
+    assert _complete(store, upload_id).sha256 == WHOLE
+
+
+@pytest.mark.parametrize("number", [1, 2, 3])
+@pytest.mark.parametrize("is_elsewhere", [False, True])
+def test_a_part_that_was_replaced_is_noticed(store, number, is_elsewhere):
+    """T73: what was hashed on arrival counts only while every note says the same of its part."""
+    upload_id = store.begin_multipart("again")
+    for position, data in enumerate(PARTS, 1):
+        _write_part(store, upload_id, position, data)
+    other = FilesystemBlobStore(store.root, min_free_bytes=0) if is_elsewhere else store
+    _write_part(other, upload_id, number, PARTS[number - 1].upper())
+    with pytest.raises(Unprocessable):
+        _complete(store, upload_id)
+    _write_part(other, upload_id, number, PARTS[number - 1])
+    assert _complete(store, upload_id).sha256 == WHOLE
+
+
+def test_a_part_begun_in_order_and_given_up_is_read_again(store):
+    upload_id = store.begin_multipart("gone")
+    _write_part(store, upload_id, 1, PARTS[0])
+    writer = store.open_part_writer(upload_id, number=2, offset_bytes=5, size_bytes=6)
+    writer.write(b"sec")
+    writer.abort()
+    _write_part(store, upload_id, 2, PARTS[1])
+    _write_part(store, upload_id, 3, PARTS[2])
+    assert _complete(store, upload_id).sha256 == WHOLE
 
 
 def test_t181_reserve_is_kept_free(tmp_path):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -37,3 +38,10 @@ def _with_fresh_connection(function: Callable[..., T], arguments: tuple[Any, ...
         return function(*arguments, **named)
     finally:
         close_old_connections()
+
+
+def records_result(function: Callable[..., T], *arguments: Any, **named: Any) -> T:
+    """Do database work on behalf of a thread that moves bytes: such threads keep no connection of their own."""
+    if not threading.current_thread().name.startswith("bytes"):
+        return function(*arguments, **named)
+    return _RECORDS_POOL.submit(_with_fresh_connection, function, arguments, named).result()
