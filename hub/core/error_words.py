@@ -77,6 +77,19 @@ _ACCOUNTS: Final = (
     gettext_noop("You cannot give a role above your own."),
     gettext_noop("You cannot grant %(action)s on %(name)s: you do not have this right yourself."),
     gettext_noop("You have %(count)s tokens. Revoke one that you no longer use."),
+    gettext_noop("A public application has no secret."),
+    gettext_noop("Give the application a name of 1 to 60 characters."),
+    gettext_noop("Name 1 to %(count)s redirect addresses."),
+    gettext_noop(
+        "Redirect addresses are https://…, http:// to this machine, or a program's own scheme such as "
+        "com.example.app:/callback, without fragment, user name and wildcard."
+    ),
+    gettext_noop("There is no application with this client id."),
+    gettext_noop("This application asked to be answered at an address that it has not registered."),
+    gettext_noop("This application asks for nothing that this hub knows."),
+    gettext_noop("This application uses PKCE without S256, which this hub does not accept."),
+    gettext_noop("This code is wrong, has expired or has been used. Start again in your program."),
+    gettext_noop("You have %(count)s applications. Delete one that you no longer use."),
 )
 
 _REPOS: Final = (
@@ -92,8 +105,12 @@ _REPOS: Final = (
         "%(owner)s has no room for %(size)s more bytes: its storage quota is %(quota)s bytes. "
         "Delete files or repositories, or ask the operator of this hub for more."
     ),
+    gettext_noop("%(path)s is locked by %(owner)s: it cannot be changed until it is unlocked."),
+    gettext_noop("%(ref)s is protected and cannot be deleted"),
+    gettext_noop("%(ref)s is protected: its history cannot be rewritten"),
     gettext_noop("%(repo_id)s exists again; rename that repository first."),
     gettext_noop("A %(repo_type)s repository called %(repo_id)s already exists"),
+    gettext_noop("A commit copies at most %(count)s files and folders. Please split it."),
     gettext_noop("A commit has at most %(count)s operations. Please split it."),
     gettext_noop("A commit message has at most %(size)s bytes."),
     gettext_noop("A commit needs a message."),
@@ -103,6 +120,7 @@ _REPOS: Final = (
     gettext_noop("A repository id has the form namespace/name, not '%(repo_id)s'."),
     gettext_noop("An upload has at most %(count)s files. Please commit and go on."),
     gettext_noop("Ask for at most %(count)s files at once."),
+    gettext_noop("At most %(count)s branches and tags can be protected."),
     gettext_noop("At most %(count)s tags can be combined."),
     gettext_noop("Cannot add %(path)s: %(part)s is a file, not a folder"),
     gettext_noop("Cannot add %(path)s: a file has this name"),
@@ -141,6 +159,7 @@ _REPOS: Final = (
     gettext_noop("Storage failed while writing. Nothing was stored."),
     gettext_noop("Storage is read-only after a disk error. Its operator was told."),
     gettext_noop("There is nothing to commit."),
+    gettext_noop("This cannot be the name of a branch or tag: %(name)s"),
     gettext_noop("This file is not part of the upload."),
     gettext_noop("This link has expired. Please ask for a new one."),
     gettext_noop("This link is not valid. Please ask for a new one."),
@@ -160,8 +179,8 @@ _REPOS: Final = (
     gettext_noop("You already created this %(repo_type)s repo: %(repo_id)s"),
     gettext_noop("You do not have the rights to create a repository under the namespace '%(name)s'."),
     gettext_noop(
-        "You do not have the rights to write to %(repo_id)s. Ask its owner for the write role, or copy it to "
-        "a namespace of your own; this hub has no pull requests yet."
+        "You do not have the rights to write to %(repo_id)s. Propose your change as a pull request: "
+        "pass create_pr=1 as a query parameter (create_pr=True in Python)."
     ),
     gettext_noop("You have a repository with this name."),
 )
@@ -225,6 +244,45 @@ _MODELS: Final = (
     gettext_noop("The model needs about %(need)s GiB; this worker has %(have)s GiB."),
 )
 
+# Discussions and pull requests.
+_COMMUNITY: Final = (
+    gettext_noop("A comment has at most %(count)s characters."),
+    gettext_noop("A comment needs a text."),
+    gettext_noop("A pull request changes at most %(count)s files."),
+    gettext_noop("A title has %(least)s to %(most)s characters."),
+    gettext_noop("A title is one line of text."),
+    gettext_noop("Attachments of this kind have at most %(count)s MiB."),
+    gettext_noop("Close the pull request before its files are removed."),
+    gettext_noop("Discussions and pull requests are disabled for this repository."),
+    gettext_noop("Only PNG, JPEG, GIF and WebP pictures, MP4, MOV and WebM films, MP3 and WAV sounds can be attached."),
+    gettext_noop("Only its author can edit a comment."),
+    gettext_noop("Only people who administer this repository can do this."),
+    gettext_noop("Only people who may write to this repository can do this."),
+    gettext_noop(
+        "Only the author of this pull request and people who may write to the repository can add commits to it."
+    ),
+    gettext_noop("Pictures can have at most 40 megapixels."),
+    gettext_noop("The discussion has this status already."),
+    gettext_noop("The discussion has this title already."),
+    gettext_noop("The files of this pull request were removed: it cannot be opened again."),
+    gettext_noop("The status of a discussion is open or closed."),
+    gettext_noop("These commits differ in too many files to be compared."),
+    gettext_noop("This comment does not exist."),
+    gettext_noop("This comment is hidden: it cannot be edited."),
+    gettext_noop("This discussion does not exist."),
+    gettext_noop("This discussion has %(count)s entries. Please open a new one."),
+    gettext_noop("This discussion is locked."),
+    gettext_noop("This discussion is not a pull request."),
+    gettext_noop("This pull request changes nothing: its target branch holds all of it already."),
+    gettext_noop("This pull request conflicts with its target branch. Update it first, then merge it."),
+    gettext_noop("This pull request is a draft. Mark it as open before it is merged."),
+    gettext_noop("This pull request is closed. Open it again before it is merged."),
+    gettext_noop("This pull request is merged or closed: nothing can be added to it."),
+    gettext_noop("This pull request is merged: that is final."),
+    gettext_noop("This pull request was merged or closed meanwhile."),
+    gettext_noop("Your attachments take %(used)s MiB: there is room for %(count)s MiB."),
+)
+
 # What the playground's calls are answered.
 _CALLS: Final = (
     gettext_noop("A text exceeds %(count)s tokens."),
@@ -276,7 +334,7 @@ _CALLS: Final = (
 _PLACE: Final = re.compile(r"%\((\w+)\)s")
 _FIXED: Final = frozenset(
     sentence
-    for group in (_DEFAULTS, _ACCOUNTS, _REPOS, _MODELS, _CALLS)
+    for group in (_DEFAULTS, _ACCOUNTS, _REPOS, _MODELS, _COMMUNITY, _CALLS)
     for sentence in group
     if not _PLACE.search(sentence)
 )
@@ -285,7 +343,7 @@ _FIXED: Final = frozenset(
 @cache
 def _patterns() -> tuple[tuple[re.Pattern[str], str], ...]:
     """Sentences with places for values, the most specific first."""
-    sentences = [sentence for group in (_ACCOUNTS, _REPOS, _MODELS, _CALLS) for sentence in group]
+    sentences = [sentence for group in (_ACCOUNTS, _REPOS, _MODELS, _COMMUNITY, _CALLS) for sentence in group]
     sentences = [sentence for sentence in sentences if _PLACE.search(sentence)]
     sentences.sort(key=lambda sentence: -len(_PLACE.sub("", sentence)))
     return tuple((_pattern(sentence), sentence) for sentence in sentences)

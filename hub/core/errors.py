@@ -7,7 +7,16 @@ Code, HTTP status and default message sit on the class; each surface translates 
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+import re
+from typing import Any, ClassVar, Final
+
+_UNPRINTABLE: Final = re.compile(r"[^ -~]")
+_MAX_HEADER_TEXT: Final = 1000
+
+
+def header_text(text: str) -> str:
+    """Make a message fit for a header: one line of printable ASCII; servers refuse anything else (T115)."""
+    return _UNPRINTABLE.sub("?", " ".join(text.split()))[:_MAX_HEADER_TEXT]
 
 
 class HubError(Exception):

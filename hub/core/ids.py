@@ -19,6 +19,8 @@ NAMESPACE_MAX_LENGTH: Final = 42
 
 _REPO_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,95}")
 _NAMESPACE = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{1,41}")
+# What the first Hub gave out before its present rule; here only an operator may (`createorg`).
+_FORMER_NAMESPACE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{1,41}")
 _OBJECT_ID = re.compile(r"[0-9a-f]{24}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _OID = re.compile(r"[0-9a-f]{40}")
@@ -28,7 +30,7 @@ RESERVED_NAMES: Final = frozenset(
     """
     about abuse access account accounts activity admin administrator agora api apps archive assets auth avatars
     billing blog buckets cas chat code-of-conduct collections community contact credentials csp-report d dashboard
-    datasets demo devices docs documentation download endpoints evaluations explore favicon favicon-ico feed git
+    datasets demo device devices docs documentation download endpoints evaluations explore favicon favicon-ico feed git
     gateway health help hf home hub huggingface i18n images inference issues jobs join kernels languages leaderboard
     leaderboards legal license licenses login logout mail media metrics models moderation new notifications oauth
     official org organization organizations orgs pages papers pipeline playground policies posts pricing privacy
@@ -45,6 +47,7 @@ class RepoType(StrEnum):
     MODEL = "model"
     DATASET = "dataset"
     SPACE = "space"
+    KERNEL = "kernel"
 
     @property
     def plural(self) -> str:
@@ -84,17 +87,17 @@ def validate_repo_name(name: str) -> str:
     return name
 
 
-def validate_namespace_name(name: str) -> str:
+def validate_namespace_name(name: str, *, allows_underscores: bool = False) -> str:
     """Return ``name`` if a user or organization may be called so (reserved words are refused here too).
 
     Raises:
         BadRequest: with the rule that is broken.
     """
-    if not _NAMESPACE.fullmatch(name):
+    if not (_FORMER_NAMESPACE if allows_underscores else _NAMESPACE).fullmatch(name):
         raise BadRequest(
             "Names use 2 to 42 letters, digits and single dashes, and start with a letter or digit.", param="name"
         )
-    if "--" in name or name.endswith("-"):
+    if "--" in name or name.endswith(("-", "_")):
         raise BadRequest("Names cannot contain '--' or end with '-'.", param="name")
     if name.isdigit() or _OBJECT_ID.fullmatch(name.lower()):
         raise BadRequest("Names need at least one letter and cannot look like an identifier.", param="name")

@@ -20,7 +20,10 @@ from hub.repos.urls import RepoUrls
 
 CARD_PATH: Final = "README.md"
 MAX_CARD_BYTES: Final = 1024 * 1024
-_FRONT_MATTER: Final = re.compile(r"\A\ufeff?---[ \t]*\r?\n(?P<yaml>.*?)(?:^|(?<=\n))---[ \t]*(?:\r?\n|\Z)", re.DOTALL)
+# Blank lines may stand before the first fence: clients read such a card, too.
+_FRONT_MATTER: Final = re.compile(
+    r"\A\ufeff?(?P<blank>(?:[ \t]*\r?\n){0,20})---[ \t]*\r?\n(?P<yaml>.*?)(?:^|(?<=\n))---[ \t]*(?:\r?\n|\Z)", re.DOTALL
+)
 _REPO_ID: Final = re.compile(r"[\w.-]+(?:/[\w.-]+)?")
 _LANGUAGE: Final = re.compile(r"[A-Za-z]{2,3}(?:[-_][A-Za-z0-9]{2,8})*|code|multilingual")
 _LICENSE_NAME: Final = re.compile(r"[a-z0-9.-]+")
@@ -100,6 +103,12 @@ def split_card(text: str) -> tuple[str | None, str]:
     return match["yaml"], text[match.end() :]
 
 
+def _lines_above(text: str) -> int:
+    """Lines of a README before the first of its front matter, the fence included."""
+    match = _FRONT_MATTER.match(text)
+    return match["blank"].count("\n") + 1 if match else 0
+
+
 def parse_card(text: str) -> Card:
     """Take a README apart.
 
@@ -112,8 +121,7 @@ def parse_card(text: str) -> Card:
     try:
         metadata = yaml12.loads(front_matter)
     except yaml12.YamlError as error:
-        # +1: the opening fence is a line of the README too.
-        line = error.line + 1
+        line = error.line + _lines_above(text)
         raise InvalidCard(
             _("README.md, line %(line)d: %(problem)s") % {"line": line, "problem": error.problem}, line=line
         ) from error

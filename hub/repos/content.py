@@ -15,11 +15,10 @@ import pygit2
 from hub.accounts.auth import Viewer
 from hub.core.errors import EntryNotFound, PayloadTooLarge, RevisionNotFound
 from hub.repos.models import LastCommit, Repo, RepoObject
-from hub.storage import blobs
 from hub.storage.git import objects
 from hub.storage.git.objects import CommitInfo, EntryType, RefList, TreeDiff, TreeEntry, TreePage
 from hub.storage.git.repository import open_repository
-from hub.storage.lfs.objects import read_object
+from hub.storage.lfs.objects import iter_object, read_object
 
 # A listing that would look at more entries is cut or refused (T65).
 NODE_BUDGET: Final = 200_000
@@ -111,12 +110,21 @@ def get_paths(snapshot: Snapshot, paths: Iterable[str]) -> list[TreeEntry]:
     return objects.get_paths(snapshot.git, snapshot.oid, paths)
 
 
-def walk_files(snapshot: Snapshot, *, budget: int = NODE_BUDGET) -> Iterator[TreeEntry]:
-    """Yield all files at the commit, depth first. Raises: PayloadTooLarge past ``budget`` entries."""
+def tree_size(snapshot: Snapshot, path: str = "") -> int:
+    """Bytes of all files of a folder. Raises: EntryNotFound, PayloadTooLarge (too many entries)."""
+    if path:
+        get_entry(snapshot, path)
+    return sum(entry.size for entry in walk_files(snapshot, path=path))
+
+
+def walk_files(snapshot: Snapshot, *, path: str = "", budget: int = NODE_BUDGET) -> Iterator[TreeEntry]:
+    """Yield all files at the commit, or below ``path``, depth first. Raises: PayloadTooLarge past ``budget``."""
     cursor: str | None = None
     seen = 0
     while True:
-        page = objects.list_tree(snapshot.git, snapshot.oid, recursive=True, cursor=cursor, limit=objects.MAX_PAGE)
+        page = objects.list_tree(
+            snapshot.git, snapshot.oid, path, recursive=True, cursor=cursor, limit=objects.MAX_PAGE
+        )
         seen += len(page.entries)
         if seen > budget:
             raise PayloadTooLarge(f"This repository has more than {budget} files and folders.")
@@ -238,7 +246,7 @@ def iterate_file(snapshot: Snapshot, entry: TreeEntry, start: int = 0, stop: int
     if entry.lfs is not None:
         if not has_content(snapshot.repo, entry):
             raise EntryNotFound(commit_oid=snapshot.oid)
-        return blobs.iter_range(blobs.get_blob_store(), entry.lfs.sha256, start, end)
+        return iter_object(entry.lfs.sha256, start=start, stop=end)
     return _iterate_blob(snapshot.git, entry.oid, start, end)
 
 

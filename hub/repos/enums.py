@@ -10,6 +10,7 @@ class RepoTypeChoice(models.TextChoices):
     MODEL = "model", _("Model")
     DATASET = "dataset", _("Dataset")
     SPACE = "space", _("Space")
+    KERNEL = "kernel", _("Kernel")
 
 
 class Visibility(models.TextChoices):
@@ -23,7 +24,27 @@ class Gating(models.TextChoices):
     MANUAL = "manual", _("Manual approval")
 
 
+class AccessState(models.TextChoices):
+    """What became of somebody's request to open a gated repo."""
+
+    PENDING = "pending", _("Waiting for a decision")
+    ACCEPTED = "accepted", _("Accepted")
+    REJECTED = "rejected", _("Rejected")
+
+
 class UploadState(models.TextChoices):
     OPEN = "open", _("Open")
     COMMITTED = "committed", _("Committed")
     ABANDONED = "abandoned", _("Abandoned")
+
+
+class ImportState(models.TextChoices):
+    QUEUED = "queued", _("Waiting")
+    RUNNING = "running", _("Copying")
+    SUCCEEDED = "succeeded", _("Done")
+    FAILED = "failed", _("Failed")
+    CANCELLED = "cancelled", _("Cancelled")
+
+    @property
+    def is_final(self) -> bool:
+        return self in (ImportState.SUCCEEDED, ImportState.FAILED, ImportState.CANCELLED)

@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from hub.accounts.models import Namespace, User
 from hub.core.ids import RepoType, fold, new_object_id
-from hub.repos.enums import Gating, RepoTypeChoice, UploadState, Visibility
+from hub.repos.enums import AccessState, Gating, ImportState, RepoTypeChoice, UploadState, Visibility
 from hub.repos.urls import RepoUrls
 
 
@@ -37,6 +37,11 @@ class Repo(models.Model):
     updated_at = models.DateTimeField(default=timezone.now)  # last commit on any branch
     disabled_at = models.DateTimeField(null=True, blank=True)
     disabled_reason = models.CharField(max_length=300, blank=True)
+    # Patterns of branches and tags whose history nobody may rewrite (hub.repos.protection).
+    protected_refs = models.JSONField(default=list, blank=True)
+    are_discussions_disabled = models.BooleanField(default=False)
+    # Discussions and pull requests share one numbering, from 1; numbers are never given twice.
+    last_discussion_num = models.PositiveIntegerField(default=0)
     # Deleted repos keep their bytes for seven days (T163); their address is free for the owner at once.
     deleted_at = models.DateTimeField(null=True, blank=True)
     # Numbers on cards; changed only through services/counters.py.
@@ -108,6 +113,30 @@ class RepoRedirect(models.Model):
         return f"{self.repo_type} {self.name_folded} → {self.repo_id}"
 
 
+class AccessRequest(models.Model):
+    """A person before the gate of a repo: who asked or was let in, what they said, who decided what and when."""
+
+    object_id = models.CharField(max_length=24, unique=True, default=new_object_id, editable=False)
+    repo = models.ForeignKey(Repo, on_delete=models.CASCADE, related_name="access_requests")
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="access_requests")
+    state = models.CharField(max_length=8, choices=AccessState.choices, default=AccessState.PENDING)
+    # What the card asked for (extra_gated_fields): label → text or true.
+    answers = models.JSONField(default=dict, blank=True)
+    # Who asks agrees to show their address to the repo's admins; who is let in unasked has agreed to nothing.
+    is_email_shared = models.BooleanField(default=False)
+    rejection_reason = models.CharField(max_length=200, blank=True)
+    created_at = models.DateTimeField(default=timezone.now)
+    decided_at = models.DateTimeField(null=True, blank=True)
+    decided_by = models.ForeignKey(User, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["repo", "user"], name="access_request_once")]
+        indexes = [models.Index(fields=["repo", "state", "-id"], name="access_requests_of_repo")]
+
+    def __str__(self) -> str:
+        return f"{self.user_id} at {self.repo_id}: {self.state}"
+
+
 class Ref(models.Model):
     """Mirror of a git ref."""
 
@@ -130,6 +159,8 @@ class RepoObject(models.Model):
     sha256 = models.CharField(max_length=64)
     size_bytes = models.PositiveBigIntegerField()
     added_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
+    # Whose quota pays while only a stranger's pull request holds the file (T196); null: the repo's own namespace.
+    payer = models.ForeignKey(Namespace, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
     created_at = models.DateTimeField(default=timezone.now)
 
     class Meta:
@@ -138,6 +169,36 @@ class RepoObject(models.Model):
 
     def __str__(self) -> str:
         return f"{self.repo_id} {self.sha256[:8]}"
+
+
+class GuestBytes(models.Model):
+    """Plain files that a stranger committed to a pull request: they count on the stranger's quota (T196)."""
+
+    repo = models.ForeignKey(Repo, on_delete=models.CASCADE, related_name="guest_bytes")
+    ref = models.CharField(max_length=255)  # refs/pr/N
+    payer = models.ForeignKey(Namespace, on_delete=models.CASCADE, related_name="+")
+    size_bytes = models.PositiveBigIntegerField(default=0)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["repo", "ref", "payer"], name="guest_bytes_once")]
+
+    def __str__(self) -> str:
+        return f"{self.repo_id} {self.ref}: {self.size_bytes}"
+
+
+class FileLock(models.Model):
+    """A path that one person works on (T76): until it is unlocked nobody else changes it on any branch."""
+
+    repo = models.ForeignKey(Repo, on_delete=models.CASCADE, related_name="file_locks")
+    path = models.CharField(max_length=1024)
+    owner = models.ForeignKey(User, on_delete=models.CASCADE, related_name="+")
+    locked_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["repo", "path"], name="file_lock_once")]
+
+    def __str__(self) -> str:
+        return self.path
 
 
 class LastCommit(models.Model):
@@ -187,6 +248,74 @@ class UploadDraftFile(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["draft", "path"], name="draft_file_once")]
+
+    def __str__(self) -> str:
+        return self.path
+
+
+class RepoImport(models.Model):
+    """A repo that is copied from another hub.  This row is the work: the queue only wakes who does it (design §4).
+
+    ``repo`` is empty until the source has answered: an address that does not work leaves no empty repo behind.
+    """
+
+    object_id = models.CharField(max_length=24, unique=True, default=new_object_id, editable=False)
+    author = models.ForeignKey(User, on_delete=models.CASCADE, related_name="repo_imports")
+    repo = models.ForeignKey(Repo, null=True, on_delete=models.CASCADE, related_name="imports")
+    namespace = models.ForeignKey(Namespace, on_delete=models.CASCADE, related_name="+")
+    name = models.CharField(max_length=96)
+    repo_type = models.CharField(max_length=8, choices=RepoTypeChoice.choices)
+    visibility = models.CharField(max_length=8, choices=Visibility.choices, blank=True)  # "": as the namespace has it
+    endpoint = models.CharField(max_length=300)  # without a slash at the end
+    source = models.CharField(max_length=200)  # ns/name there
+    revision = models.CharField(max_length=255, default="main")
+    commit_oid = models.CharField(max_length=40, blank=True)  # what ``revision`` was when the copying began
+    sealed_token = models.TextField(blank=True)  # gone as soon as the job ends
+    state = models.CharField(max_length=12, choices=ImportState.choices, default=ImportState.QUEUED)
+    error = models.CharField(max_length=500, blank=True)
+    target_oid = models.CharField(max_length=40, blank=True)  # our commit
+    files_total = models.PositiveIntegerField(default=0)
+    files_done = models.PositiveIntegerField(default=0)
+    bytes_total = models.PositiveBigIntegerField(default=0)
+    bytes_done = models.PositiveBigIntegerField(default=0)
+    bytes_per_s = models.PositiveBigIntegerField(default=0)
+    current_path = models.CharField(max_length=1024, blank=True)
+    attempts = models.PositiveSmallIntegerField(default=0)  # since a file was stored
+    lease = models.CharField(max_length=32, blank=True)
+    leased_until = models.DateTimeField(null=True, blank=True)
+    wake_at = models.DateTimeField(default=timezone.now)
+    created_at = models.DateTimeField(default=timezone.now)
+    queued_at = models.DateTimeField(default=timezone.now)  # by the person: at first, or by the last retry
+    finished_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["state", "wake_at"], name="repo_import_waiting"),
+            models.Index(fields=["author", "-id"], name="repo_import_of_author"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.source} {self.object_id} ({self.state})"
+
+    @property
+    def target(self) -> str:
+        """``ns/name`` here; select_related("namespace") first in lists."""
+        return f"{self.namespace.name}/{self.name}"
+
+
+class RepoImportFile(models.Model):
+    """A file of an import: what the source says of it, and whether it is here."""
+
+    repo_import = models.ForeignKey(RepoImport, on_delete=models.CASCADE, related_name="files")
+    path = models.CharField(max_length=1024)
+    size_bytes = models.PositiveBigIntegerField()
+    oid = models.CharField(max_length=40)  # git blob, as the source names it
+    sha256 = models.CharField(max_length=64, blank=True)  # of large files from the start, of small ones once stored
+    is_large = models.BooleanField(default=False)
+    is_stored = models.BooleanField(default=False)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["repo_import", "path"], name="repo_import_file_once")]
 
     def __str__(self) -> str:
         return self.path

@@ -21,8 +21,8 @@ from hub.core.errors import (
     RepoNotFound,
 )
 from hub.core.ids import RepoType, fold
-from hub.repos.enums import Visibility
-from hub.repos.models import Repo, RepoRedirect
+from hub.repos.enums import AccessState, Visibility
+from hub.repos.models import AccessRequest, Repo, RepoRedirect
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,8 @@ def can_read(viewer: Viewer, repo: Repo) -> bool:
     return role_in(viewer, repo.namespace_id) is not None and _token_allows(viewer, Action.REPO_READ, repo)
 
 
-def _has_write_role(viewer: Viewer, repo: Repo) -> bool:
+def has_write_role(viewer: Viewer, repo: Repo) -> bool:
+    """Whether the viewer's person may write to the repo, whatever their token allows."""
     role = role_in(viewer, repo.namespace_id)
     if role is None:
         return False
@@ -70,7 +71,7 @@ def _has_write_role(viewer: Viewer, repo: Repo) -> bool:
 
 
 def can_write(viewer: Viewer, repo: Repo) -> bool:
-    return not repo.is_disabled and _has_write_role(viewer, repo) and _token_allows(viewer, Action.REPO_WRITE, repo)
+    return not repo.is_disabled and has_write_role(viewer, repo) and _token_allows(viewer, Action.REPO_WRITE, repo)
 
 
 def can_admin(viewer: Viewer, repo: Repo) -> bool:
@@ -150,15 +151,24 @@ def check_files(viewer: Viewer, repo: Repo) -> None:
     """Raises GatedRepo or InsufficientScope where file contents are closed to this viewer."""
     if viewer.service is not None:
         return
-    if repo.gated and role_in(viewer, repo.namespace_id) is None and not _has_grant(viewer, repo):
+    if repo.gated and not _is_gate_open(viewer, repo):
         raise GatedRepo(_gate_text(viewer, repo), anonymous=viewer.user is None)
     if viewer.token is not None and repo.is_private and not _token_allows(viewer, Action.REPO_READ, repo):
         raise InsufficientScope
 
 
+def _is_gate_open(viewer: Viewer, repo: Repo) -> bool:
+    """Members pass; others need a grant, and a token that may read repos: one for inference opens no files (T24)."""
+    if role_in(viewer, repo.namespace_id) is not None:
+        return True
+    return _token_allows(viewer, Action.REPO_READ, repo) and _has_grant(viewer, repo)
+
+
 def _has_grant(viewer: Viewer, repo: Repo) -> bool:
-    """Grants to single people come with the access-request pages; until then a gate opens to members only."""
-    return False
+    """Whether the owner let this person in; asked anew each time, so that a grant taken back closes at once (T37)."""
+    if viewer.user is None:
+        return False
+    return AccessRequest.objects.filter(repo=repo, user=viewer.user, state=AccessState.ACCEPTED).exists()
 
 
 def _gate_text(viewer: Viewer, repo: Repo) -> str:
@@ -176,7 +186,7 @@ def get_repo_for_write(viewer: Viewer, repo_type: RepoType, namespace: str, name
         AuthenticationRequired, InsufficientScope, PermissionDenied: visible, but not theirs to write.
     """
     repo = get_repo_for_read(viewer, repo_type, namespace, name)
-    _require(viewer, repo, has_role=_has_write_role(viewer, repo))
+    _require(viewer, repo, has_role=has_write_role(viewer, repo))
     return repo
 
 
@@ -196,8 +206,8 @@ def _require(viewer: Viewer, repo: Repo, *, has_role: bool) -> None:
         raise AuthenticationRequired
     if not has_role:
         raise PermissionDenied(
-            f"You do not have the rights to write to {repo.repo_id}. Ask its owner for the write role, or copy it to "
-            "a namespace of your own; this hub has no pull requests yet."
+            f"You do not have the rights to write to {repo.repo_id}. Propose your change as a pull request: "
+            "pass create_pr=1 as a query parameter (create_pr=True in Python)."
         )
     if not _token_allows(viewer, Action.REPO_WRITE, repo):
         raise InsufficientScope

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 from django.db.models import Count, Q, QuerySet, Sum
 
@@ -11,8 +12,13 @@ from hub.accounts.auth import Viewer
 from hub.accounts.models import Namespace
 from hub.core.ids import RepoType
 from hub.repos.content import Snapshot, at_revision, walk_files
-from hub.repos.models import Repo, RepoObject
+from hub.repos.models import Ref, Repo, RepoObject
 from hub.repos.permissions import visible_to
+from hub.storage.git.pointers import find_pointers
+from hub.storage.git.refs import BRANCH_PREFIX
+
+#: Further branches and pull requests are not looked into for where a large file is.
+MAX_SEARCHED_REFS: Final = 50
 
 
 def repos_of(viewer: Viewer, namespace: Namespace, repo_type: RepoType | None = None) -> QuerySet[Repo]:
@@ -60,7 +66,7 @@ def known_refs(repo: Repo) -> list[tuple[str, str]]:
 
 @dataclass(frozen=True, slots=True)
 class LargeFile:
-    """A large file that a repo may serve; ``path`` and ``ref`` where the head of the default branch names it."""
+    """A large file that a repo may serve; ``path`` where a commit names it, ``ref`` where it is more than the past."""
 
     sha256: str
     size_bytes: int
@@ -81,15 +87,34 @@ def list_large_files(repo: Repo, *, before_pk: int | None, limit: int) -> LargeF
     if before_pk is not None:
         rows = rows.filter(pk__lt=before_pk)
     found = list(rows[: limit + 1])
-    paths = _large_paths(at_revision(repo)) if found else {}
-    ref = f"refs/heads/{repo.default_branch}"
+    places = _places(repo, {row.sha256 for row in found[:limit]})
     items = [
-        LargeFile(
-            row.sha256, row.size_bytes, row.created_at, paths.get(row.sha256, ""), ref if row.sha256 in paths else ""
-        )
+        LargeFile(row.sha256, row.size_bytes, row.created_at, *places.get(row.sha256, ("", "")))
         for row in found[:limit]
     ]
     return LargeFilePage(items, found[limit - 1].pk if len(found) > limit else None)
+
+
+def _places(repo: Repo, sha256s: set[str]) -> dict[str, tuple[str, str]]:
+    """SHA-256 → (path, ref): the default branch where it names the file, else another ref whose history does."""
+    default = f"{BRANCH_PREFIX}{repo.default_branch}"
+    heads = dict(Ref.objects.filter(repo=repo).order_by("name").values_list("name", "oid")[:MAX_SEARCHED_REFS])
+    found: dict[str, tuple[str, str]] = {}
+    if sha256s and repo.head_oid:
+        live = _large_paths(at_revision(repo))
+        found = {sha256: (live[sha256], default) for sha256 in sha256s if sha256 in live}
+    for ref, oid in heads.items():
+        left = sha256s - found.keys()
+        if not left:
+            break
+        if ref != default:
+            seen = find_pointers(repo.git_path, [oid], without=[repo.head_oid] if repo.head_oid else [])
+            found |= {sha256: (seen[sha256], ref) for sha256 in left if sha256 in seen}
+    left = sha256s - found.keys()
+    if left and repo.head_oid:  # gone from the head, still in its history
+        past = find_pointers(repo.git_path, [repo.head_oid])
+        found |= {sha256: (past[sha256], "") for sha256 in left if sha256 in past}
+    return found
 
 
 def _large_paths(snapshot: Snapshot) -> dict[str, str]:

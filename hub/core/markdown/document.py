@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import posixpath
+import re
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import SplitResult, quote, unquote, urlsplit
 
 #: Part of every cache key (T86): raise it with each change of what the renderer lets through or puts out.
-RENDERER_VERSION: Final = 2
+RENDERER_VERSION: Final = 3
 MAX_SOURCE_BYTES: Final = 256 * 1024
 MAX_HTML_BYTES: Final = 2 * 1024 * 1024
 MAX_DEPTH: Final = 100
 ID_PREFIX: Final = "card-"
+_ATTACHMENT: Final = re.compile(r"/uploads/[0-9a-f]{64}\.(?:png|jpg|gif|webp)")  # of a comment, on this hub
 _SCHEMES: Final = frozenset({"http", "https", "mailto"})
 
 
@@ -92,7 +94,8 @@ class LinkBase:
             return ""
         if url.startswith("/"):
             # Site routes other than files could act on a look (T85); everything else is the repo's own root.
-            return url if "/resolve/" in parts.path else self._inside(self.files, parts.path, "", folder="")
+            is_file = "/resolve/" in parts.path or _ATTACHMENT.fullmatch(parts.path)
+            return url if is_file else self._inside(self.files, parts.path, "", folder="")
         return self._inside(self.files, parts.path, "")
 
     def _local(self, url: str) -> str:

@@ -10,11 +10,11 @@ from typing import Any, Final
 
 import structlog
 from django.conf import settings
-from django.core.cache import cache
 
 from hub.core.markdown.document import MAX_SOURCE_BYTES, RENDERER_VERSION, Heading, LinkBase, RenderedMarkdown
 from hub.core.markdown.pool import RENDERER, RendererFailed
 from hub.core.markdown.words import in_words_of_reader
+from hub.core.remembering import recall, remember
 
 _CACHE_S: Final = 7 * 24 * 3600
 # A refusal may be the machine's bad minute: asked again soon, but not by every visitor.
@@ -35,12 +35,12 @@ def render_markdown(source: str, *, links: LinkBase | None = None) -> RenderedMa
     if len(source.encode(errors="replace")) > MAX_SOURCE_BYTES:
         return _plain(source)
     key = cache_key(source, links)
-    stored = cache.get(key)
+    stored = recall(key)
     if stored is not None:
         rendered = _unpack(stored)
     else:
         rendered = _render(source, links)
-        cache.set(key, _pack(rendered), _REFUSAL_CACHE_S if rendered.is_plain else _CACHE_S)
+        remember(key, _pack(rendered), _REFUSAL_CACHE_S if rendered.is_plain else _CACHE_S)
     return rendered if rendered.is_plain else replace(rendered, html=in_words_of_reader(rendered.html))
 
 

@@ -3,6 +3,7 @@
     DIR/database.sqlite3 | database.pgdump    first: every later row is caught up from git by the reconciler
     DIR/git/…                                 refs before objects: what a copied ref names is copied too
     DIR/blobs/ab/<sha256>                     hashed while copied; kept between backups into the same DIR
+    DIR/xorbs/ab/<xorb hash>                  likewise, by the hash over their chunks
     DIR/media/…
     DIR/manifest.json                         last: a directory without it is no backup
 
@@ -29,6 +30,7 @@ from django.utils import timezone
 
 from hub.core.errors import Conflict, ServiceUnavailable, Unprocessable
 from hub.storage import blobs
+from hub.storage.xet.store import get_xorb_store
 
 FORMAT: Final = 1
 _MANIFEST: Final = "manifest.json"
@@ -60,7 +62,8 @@ def create_backup(target: Path) -> dict[str, Any]:
         (target / _MANIFEST).unlink(missing_ok=True)
         database = _dump_database(target)
         repositories = _copy_repositories(target / "git")
-        objects, size_bytes = _copy_blobs(target / "blobs")
+        objects, size_bytes = _copy_blobs(blobs.get_blob_store(), target / "blobs")
+        xorbs, xorbs_bytes = _copy_blobs(get_xorb_store().blobs, target / "xorbs")
         _copy_tree(Path(settings.MEDIA_ROOT), target / "media")
     manifest = {
         "format": FORMAT,
@@ -70,6 +73,8 @@ def create_backup(target: Path) -> dict[str, Any]:
         "repositories": repositories,
         "objects": objects,
         "objects_bytes": size_bytes,
+        "xorbs": xorbs,
+        "xorbs_bytes": xorbs_bytes,
         "key_fingerprint": _key_fingerprint(),
     }
     _write_durably(target / _MANIFEST, json.dumps(manifest, indent=2).encode())
@@ -132,31 +137,32 @@ def _copy_tree(source: Path, target: Path) -> None:
                     shutil.copy2(Path(folder, name), there / name)
 
 
-def _copy_blobs(target: Path) -> tuple[int, int]:
-    store = blobs.get_blob_store()
+def _copy_blobs(store: blobs.BlobStore, target: Path) -> tuple[int, int]:
     count = size_bytes = 0
-    for sha256 in store.iter_sha256():
-        path = target / sha256[:2] / sha256
-        size = store.stat(sha256).size_bytes
+    for name in store.iter_sha256():
+        path = target / name[:2] / name
+        size = store.stat(name).size_bytes
         if not path.exists() or path.stat().st_size != size:
-            _copy_blob(store, sha256, path)
+            _copy_blob(store, name, path)
         count, size_bytes = count + 1, size_bytes + size
     return count, size_bytes
 
 
-def _copy_blob(store: blobs.BlobStore, sha256: str, path: Path) -> None:
+def _copy_blob(store: blobs.BlobStore, name: str, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.part")
-    digest = hashlib.sha256()
-    with partial.open("wb") as file:
-        for block in blobs.iter_range(store, sha256):
-            digest.update(block)
-            file.write(block)
-        file.flush()
-        os.fsync(file.fileno())
-    if digest.hexdigest() != sha256:
+    check = store.new_check(sha256=name, size_bytes=None)
+    try:
+        with partial.open("wb") as file:
+            for block in blobs.iter_range(store, name):
+                check.update(block)
+                file.write(block)
+            check.finish()
+            file.flush()
+            os.fsync(file.fileno())
+    except Unprocessable as error:
         partial.unlink()
-        raise blobs.ObjectCorrupt(sha256=sha256)
+        raise blobs.ObjectCorrupt(sha256=name) from error
     partial.rename(path)
 
 
@@ -201,9 +207,12 @@ def restore_backup(source: Path) -> dict[str, Any]:
     _require_empty()
     _restore_database(source / str(manifest["database"]))
     _copy_tree(source / "git", Path(settings.HUB_DATA_DIR) / "git")
-    restored = _restore_blobs(source / "blobs")
+    restored = _restore_blobs(source / "blobs", blobs.get_blob_store())
     if restored != manifest["objects"]:
         raise Unprocessable(f"The backup names {manifest['objects']} large files, {restored} were found.")
+    restored = _restore_blobs(source / "xorbs", get_xorb_store().blobs)
+    if restored != manifest.get("xorbs", 0):
+        raise Unprocessable(f"The backup names {manifest['xorbs']} xorbs, {restored} were found.")
     _copy_tree(source / "media", Path(settings.MEDIA_ROOT))
     return {**manifest, "is_key_the_same": manifest["key_fingerprint"] == _key_fingerprint()}
 
@@ -235,8 +244,7 @@ def _restore_database(path: Path) -> None:
     _run_postgres_tool("pg_restore", "--clean", "--if-exists", "--no-owner", f"--dbname={name}", str(path))
 
 
-def _restore_blobs(source: Path) -> int:
-    store = blobs.get_blob_store()
+def _restore_blobs(source: Path, store: blobs.BlobStore) -> int:
     count = 0
     for path in sorted(source.glob("??/*")):
         if len(path.name) != 64:

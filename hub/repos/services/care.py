@@ -5,24 +5,31 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import subprocess
 import time
+from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
 import structlog
 from django.conf import settings
+from django.utils import timezone
 
+from hub.core.errors import HubError
 from hub.repos.models import Repo
+from hub.repos.services.counters import recount_storage
 from hub.repos.services.repos import reconcile
 from hub.repos.services.uploads import expire_drafts
 from hub.storage.gc import GcReport, sweep_expired_uploads
-from hub.storage.git.maintenance import clear_leftovers
+from hub.storage.git.maintenance import clear_leftovers, collect_garbage
 
 log = structlog.get_logger("hub.repos.care")
 
 # A commit's rows are written within seconds of its ref; older differences are fsck's to find.
 RECENT_S: Final = 3600
 STAGED_LIFE_S: Final = 24 * 3600
+PRUNE_AGE_S: Final = 12 * 3600
+PRUNE_RECENT: Final = timedelta(days=2)
 
 
 def reconcile_recent(*, recent_s: float = RECENT_S) -> int:
@@ -79,6 +86,24 @@ def remove_stale_stages(*, now: float | None = None) -> int:
                 shutil.rmtree(path, ignore_errors=True)
                 removed += 1
     return removed
+
+
+def prune_recent(*, recent: timedelta = PRUNE_RECENT) -> int:
+    """Repack repos whose refs moved lately, so that nobody fetches what a deleted branch held for long (T56).
+
+    Objects younger than ``PRUNE_AGE_S`` stay, for a running commit or push may be about to name them; with a run each
+    six hours they go within a day. Returns how many repos were repacked.
+    """
+    since = timezone.now() - recent
+    count = 0
+    for repo in Repo.objects.filter(deleted_at__isnull=True, updated_at__gt=since).iterator():
+        try:
+            collect_garbage(repo.git_path, prune_age_s=PRUNE_AGE_S)
+            recount_storage(repo)
+            count += 1
+        except (subprocess.SubprocessError, OSError, HubError) as error:
+            log.error("prune_failed", repo=repo.pk, error=str(error)[:500])
+    return count
 
 
 def expire_uploads() -> GcReport:

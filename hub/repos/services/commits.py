@@ -15,7 +15,6 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from django.conf import settings
-from django.db.models import F
 
 from hub.accounts.auth import Viewer
 from hub.core.errors import (
@@ -28,7 +27,7 @@ from hub.core.errors import (
 )
 from hub.repos.cards import CARD_PATH, MAX_CARD_BYTES, parse_card
 from hub.repos.models import Repo
-from hub.repos.services import lfs
+from hub.repos.services import lfs, locks
 from hub.repos.services.mirror import follow_refs
 from hub.repos.upload_mode import ATTRIBUTES_PATH, MAX_RULES_BYTES, with_lfs_paths
 from hub.storage.git import commits as git_commits
@@ -60,6 +59,7 @@ __all__ = [
     "LazyReader",
     "MoveEntry",
     "Operation",
+    "PullHead",
     "create_commit",
     "signature_of",
 ]
@@ -103,6 +103,47 @@ class CommitResult:
     is_new: bool
 
 
+@dataclass(frozen=True, slots=True)
+class PullHead:
+    """The reference of a pull request.
+
+    ``create_from``: the commit that it begins at, when it does not exist yet. ``guard`` is asked under the repo's
+    lock, before the reference moves: it raises when the pull request is no longer open.
+    """
+
+    ref: str
+    create_from: str | None = None
+    guard: Callable[[], None] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Target:
+    """Where a commit goes, and who makes it."""
+
+    repo: Repo
+    ref: str
+    author: Signature
+    pull: PullHead | None
+
+    def tip(self) -> str | None:
+        if self.pull is not None and self.pull.create_from is not None:
+            return self.pull.create_from
+        return read_ref(open_repository(self.repo.git_path), self.ref)
+
+    def commit(self, operations: list[Operation], text: str, parent_oid: str | None) -> git_commits.CommitResult:
+        pull = self.pull or PullHead(self.ref)
+        return git_commits.write_commit(
+            self.repo.git_path,
+            self.ref,
+            operations,
+            message=text,
+            author=self.author,
+            parent_oid=parent_oid,
+            create_from=pull.create_from,
+            guard=pull.guard,
+        )
+
+
 def create_commit(
     repo: Repo,
     *,
@@ -112,24 +153,28 @@ def create_commit(
     message: str,
     description: str = "",
     parent_oid: str | None = None,
+    pull: PullHead | None = None,
 ) -> CommitResult:
-    """Commit ``operations`` on a branch (or ``refs/pr/N``) and move it. The caller has checked the right to write.
+    """Commit ``operations`` on a branch and move it. The caller has checked the right to write.
 
+    ``pull`` instead of a branch: the head of a pull request, which its own service hands in.
     ``parent_oid`` (5 to 40 hex digits) must be the head. Large files are named by ``AddPointer``; their paths are
     added to ``.gitattributes`` where it does not cover them.
 
     Raises: RevisionNotFound, PreconditionFailed, EntryNotFound, BadRequest, Unprocessable, PayloadTooLarge, Conflict,
-        StorageFull
+        StorageFull; Conflict also for files that somebody else has locked
     """
     _check_size(operations, message, description)
-    ref = _writable_ref(repo, revision)
+    ref = pull.ref if pull is not None else _writable_ref(repo, revision)
+    _require_unlocked(repo, actor, ref, operations)
     operations = _linked(repo, actor, [_as_pointer(operation) for operation in operations])
     _check_card(operations)
-    lfs.check_quota(repo, _inline_bytes(operations))
+    lfs.check_quota(repo, _inline_bytes(operations), actor=actor)
     text = f"{message.strip()}\n\n{description.strip()}".strip()
-    result = _write(repo, ref, operations, text, signature_of(actor), parent_oid)
+    target = _Target(repo, ref, signature_of(actor), pull)
+    result = _write(target, operations, text, parent_oid)
     if result.is_new:
-        Repo.objects.filter(pk=repo.pk).update(storage_bytes=F("storage_bytes") + _inline_bytes(operations))
+        lfs.add_plain_bytes(repo, actor, ref, _inline_bytes(operations))
         follow_refs(repo.pk, refs=[ref], actor_pk=actor.user_pk)
         repo.refresh_from_db(fields=["head_oid", "updated_at", "storage_bytes"])
     return CommitResult(result.oid, ref, result.parent_oid, result.changed_paths, result.is_new)
@@ -151,20 +196,22 @@ def _check_size(operations: Sequence[Operation], message: str, description: str)
         raise BadRequest("A commit needs a message.")
 
 
+def _require_unlocked(repo: Repo, actor: Viewer, ref: str, operations: Sequence[Operation]) -> None:
+    """Raises: Conflict when a file that somebody else has locked would change (T76)."""
+    if not ref.startswith(BRANCH_PREFIX):
+        return  # what a pull request proposes changes nothing yet
+    removed = [o.path for o in operations if isinstance(o, DeleteFile | DeleteFolder | DeleteEntry)]
+    removed += [o.source_path for o in operations if isinstance(o, MoveEntry)]
+    written = [o.path for o in operations if not isinstance(o, DeleteFile | DeleteFolder | DeleteEntry)]
+    locks.require_unlocked(repo, actor=actor, written=written, removed=removed)
+
+
 def _writable_ref(repo: Repo, revision: str) -> str:
-    """The full ref to move. Raises: RevisionNotFound for tags, commit ids and what does not exist."""
-    candidates = (
-        [revision]
-        if revision.startswith((BRANCH_PREFIX, PULL_PREFIX))
-        else [BRANCH_PREFIX + revision]
-        if revision
-        else []
-    )
-    git = open_repository(repo.git_path)
-    for ref in candidates:
-        if read_ref(git, ref) is not None:
-            return ref
-    raise RevisionNotFound(f"Invalid rev id: {revision[:200]}")
+    """The full ref to move. Raises: RevisionNotFound for tags, commit ids, pull requests and what does not exist."""
+    ref = revision if revision.startswith(BRANCH_PREFIX) else BRANCH_PREFIX + revision
+    if not revision or revision.startswith(PULL_PREFIX) or read_ref(open_repository(repo.git_path), ref) is None:
+        raise RevisionNotFound(f"Invalid rev id: {revision[:200]}")
+    return ref
 
 
 # --- large files -----------------------------------------------------------------------------------------------------
@@ -221,34 +268,26 @@ def _attributes_at(repo: Repo, oid: str, operations: Sequence[Operation]) -> str
 # --- writing ---------------------------------------------------------------------------------------------------------
 
 
-def _write(
-    repo: Repo, ref: str, operations: list[Operation], text: str, author: Signature, parent_oid: str | None
-) -> git_commits.CommitResult:
+def _write(target: _Target, operations: list[Operation], text: str, parent_oid: str | None) -> git_commits.CommitResult:
     """Write, holding ``.gitattributes`` to the head it was completed for."""
     if not any(isinstance(operation, AddPointer) for operation in operations):
-        return _commit(repo, ref, operations, text, author, parent_oid)
+        return target.commit(operations, text, parent_oid)
     for _ in range(_MAX_ROUNDS):
-        tip = read_ref(open_repository(repo.git_path), ref)
+        tip = target.tip()
         if tip is None:
             raise RevisionNotFound
-        completed = _with_attributes(operations, _attributes_at(repo, tip, operations))
+        completed = _with_attributes(operations, _attributes_at(target.repo, tip, operations))
         if completed is None:
             # Covered already, and lines are only ever added by us: a later head covers it too.
-            return _commit(repo, ref, operations, text, author, parent_oid)
+            return target.commit(operations, text, parent_oid)
         try:
             if parent_oid is not None and not tip.startswith(parent_oid.lower()):
                 raise PreconditionFailed(commit_oid=tip)
-            return _commit(repo, ref, completed, text, author, tip)
+            return target.commit(completed, text, tip)
         except PreconditionFailed:
             if parent_oid is not None:
                 raise
     raise PreconditionFailed("The branch keeps changing. Please try again.")
-
-
-def _commit(
-    repo: Repo, ref: str, operations: list[Operation], text: str, author: Signature, parent_oid: str | None
-) -> git_commits.CommitResult:
-    return git_commits.write_commit(repo.git_path, ref, operations, message=text, author=author, parent_oid=parent_oid)
 
 
 def _inline_bytes(operations: Sequence[Operation]) -> int:

@@ -6,6 +6,7 @@ import hashlib
 import hmac
 import ipaddress
 import re
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
@@ -18,7 +19,7 @@ from django.utils import timezone
 from hub.accounts.auth import Viewer
 from hub.accounts.permissions import role_in
 from hub.repos import signals
-from hub.repos.models import DownloadDay, DownloadSeen, Repo, RepoObject
+from hub.repos.models import DownloadDay, DownloadSeen, GuestBytes, Repo, RepoObject
 from hub.storage.git.repository import disk_size_bytes
 
 DOWNLOAD_WINDOW_DAYS: Final = 30
@@ -79,6 +80,12 @@ def set_likes(repo_pk: int, count: int) -> None:
     transaction.on_commit(lambda: _tell(repo_pk))
 
 
+def set_discussions_open(repo_pk: int, count: int) -> None:
+    """Show ``count`` open discussions; the rows are ``community``'s."""
+    Repo.objects.filter(pk=repo_pk).update(discussions_open=count)
+    transaction.on_commit(lambda: _tell(repo_pk))
+
+
 def roll_downloads() -> int:
     """Set every repo's downloads to those of the last 30 days and forget who was seen; return how many changed."""
     today = timezone.now().date()
@@ -96,11 +103,36 @@ def roll_downloads() -> int:
     return changed
 
 
+@dataclass(frozen=True, slots=True)
+class MeasuredStorage:
+    """What a repo holds for its owner: large files by their sizes, git by what lies on the disk."""
+
+    large_bytes: int
+    git_bytes: int
+
+
+def measure_storage(repo: Repo) -> MeasuredStorage:
+    """Measure what a repo takes of its owner's quota."""
+    return _measured(repo, disk_size_bytes(repo.git_path))
+
+
+def _measured(repo: Repo, git_bytes: int) -> MeasuredStorage:
+    own = RepoObject.objects.filter(repo=repo, payer__isnull=True)
+    large = own.aggregate(total=Sum("size_bytes"))["total"] or 0
+    # What strangers put into pull requests counts for them (T196).
+    guests = GuestBytes.objects.filter(repo=repo).aggregate(total=Sum("size_bytes"))["total"] or 0
+    return MeasuredStorage(int(large), max(git_bytes - int(guests), 0))
+
+
 def recount_storage(repo: Repo) -> int:
-    """Measure what a repo takes: its large files and its git directory, in bytes."""
-    large = RepoObject.objects.filter(repo=repo).aggregate(total=Sum("size_bytes"))["total"] or 0
-    total = large + disk_size_bytes(repo.git_path)
-    Repo.objects.filter(pk=repo.pk).update(storage_bytes=total)
+    """Set a repo's size to what is measured, in bytes."""
+    git_bytes = disk_size_bytes(repo.git_path)
+    with transaction.atomic():
+        # The row first: a link that is being made adds itself after us, or is seen by the sum.
+        Repo.objects.select_for_update().get(pk=repo.pk)
+        measured = _measured(repo, git_bytes)
+        total = measured.large_bytes + measured.git_bytes
+        Repo.objects.filter(pk=repo.pk).update(storage_bytes=total)
     return total
 
 

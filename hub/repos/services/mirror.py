@@ -20,7 +20,7 @@ from hub.repos.content import commit_date
 from hub.repos.models import LastCommit, Ref, Repo
 from hub.storage.git import objects
 from hub.storage.git.last_commits import last_commits
-from hub.storage.git.refs import BRANCH_PREFIX
+from hub.storage.git.refs import BRANCH_PREFIX, PULL_PREFIX
 from hub.storage.git.repository import open_repository
 
 log = structlog.get_logger("hub.repos.mirror")
@@ -51,7 +51,10 @@ def follow_refs(repo_pk: int, *, refs: Iterable[str] | None = None, actor_pk: in
         for change in changes:
             _apply(repo, git, change)
         if changes:
-            repo.updated_at = timezone.now()
+            # A pull request changes nothing of the repo itself: strangers must not move it up in lists (T196).
+            # Its removal counts, for then git has something to prune.
+            if any(not change.ref.startswith(PULL_PREFIX) or not change.new_oid for change in changes):
+                repo.updated_at = timezone.now()
             repo.save(update_fields=["updated_at", "head_oid"])
             transaction.on_commit(lambda: _announce(repo_pk, changes, actor_pk))
     return changes

@@ -32,6 +32,7 @@ from hub.repos import signals
 from hub.repos.content import Snapshot, at_revision, read_head, walk_files
 from hub.repos.enums import Gating, Visibility
 from hub.repos.models import Repo, RepoObject, RepoRedirect
+from hub.repos.protection import clean_patterns
 from hub.repos.services import lfs
 from hub.repos.services.commits import AddBytes, AddPointer, AddStream, LazyReader, Operation, signature_of
 from hub.repos.services.mirror import follow_refs
@@ -278,9 +279,19 @@ def _redirect_from_old(repo: Repo) -> None:
 
 
 def update_repo_settings(
-    viewer: Viewer, repo: Repo, *, visibility: Visibility | None = None, gated: Gating | None = None
+    viewer: Viewer,
+    repo: Repo,
+    *,
+    visibility: Visibility | None = None,
+    gated: Gating | None = None,
+    protected_refs: Sequence[str] | None = None,
+    are_discussions_disabled: bool | None = None,
 ) -> Repo:
-    """Change what is given; every door judges by it at once (T37). The caller has checked the right."""
+    """Change what is given; every door judges by it at once (T37). The caller has checked the right.
+
+    ``protected_refs`` are patterns (``hub.repos.protection``). Raises: BadRequest (a pattern that names nothing)
+    """
+    patterns = None if protected_refs is None else clean_patterns(protected_refs)
     with transaction.atomic():
         changed = Repo.objects.select_for_update().select_related("namespace").get(pk=repo.pk)
         fields = []
@@ -290,6 +301,12 @@ def update_repo_settings(
         if gated is not None and changed.gated != gated:
             changed.gated = gated
             fields.append("gated")
+        if patterns is not None and changed.protected_refs != patterns:
+            changed.protected_refs = patterns
+            fields.append("protected_refs")
+        if are_discussions_disabled is not None and changed.are_discussions_disabled != are_discussions_disabled:
+            changed.are_discussions_disabled = are_discussions_disabled
+            fields.append("are_discussions_disabled")
         if fields:
             changed.save(update_fields=fields)
             facts = {field: str(getattr(changed, field)) for field in fields}
