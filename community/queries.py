@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
-from community.models import Like
+from django.db.models import Count, Prefetch, Q, QuerySet
+
+from community.enums import DiscussionType, Sort, Status, StatusFilter
+from community.models import CommentRevision, Discussion, Event, Like
 from hub.accounts.auth import Viewer
 from hub.accounts.models import User
+from hub.core.errors import NotFound
+from hub.core.ids import fold
 from hub.core.pagination import Page, cut_page, decode_cursor
 from hub.repos.models import Repo
 from hub.repos.permissions import visible_to
@@ -50,3 +56,103 @@ def likers_of(repo: Repo, *, cursor: str = "", limit: int = 100) -> Page[Like]:
     if cursor:
         rows = rows.filter(pk__lt=decode_cursor(cursor, int)[0])
     return cut_page(list(rows[: limit + 1]), limit, lambda like: (like.pk,))
+
+
+# --- discussions -----------------------------------------------------------------------------------------------------
+
+DISCUSSIONS_PER_PAGE: Final = 50
+_ACTIVE: Final = tuple(status for status in Status if status.is_active)
+_SORT_KEYS: Final = {
+    Sort.RECENT: ("-num",),
+    Sort.TRENDING: ("-num_comments", "-num"),
+    Sort.REACTIONS: ("-num",),  # nobody reacts yet
+}
+
+
+@dataclass(frozen=True, slots=True)
+class DiscussionFilter:
+    """What a list of discussions shows."""
+
+    kind: DiscussionType = DiscussionType.ALL
+    status: StatusFilter = StatusFilter.ALL
+    author: str = ""
+    search: str = ""
+    sort: Sort = Sort.RECENT
+
+
+@dataclass(frozen=True, slots=True)
+class DiscussionPage:
+    """One page of discussions; ``count`` is that of all pages, ``num_closed`` that of the same list when closed."""
+
+    items: list[Discussion]
+    start: int
+    count: int
+    num_closed: int
+
+
+def get_discussion(repo: Repo, num: int) -> Discussion:
+    """A discussion of a repo that the caller has found. Raises: NotFound."""
+    found = (
+        Discussion.objects.select_related("author", "repo", "repo__namespace", "merged_by")
+        .filter(repo=repo, num=num)
+        .first()
+    )
+    if found is None:
+        raise NotFound("This discussion does not exist.")
+    return found
+
+
+def has_open_pull_request(viewer: Viewer, repo: Repo) -> bool:
+    """Whether the viewer has a pull request in this repo to which commits can be added."""
+    rows = Discussion.objects.filter(repo=repo, author_id=viewer.user_pk, is_pull_request=True, status__in=_ACTIVE)
+    return viewer.user is not None and rows.exists()
+
+
+def get_comment(discussion: Discussion, object_id: str) -> Event:
+    """A comment of a discussion by its id. Raises: NotFound."""
+    found = (
+        Event.objects.select_related("author", "edited_by", "hidden_by")
+        .filter(discussion=discussion, object_id=object_id, kind="comment")
+        .first()
+    )
+    if found is None:
+        raise NotFound("This comment does not exist.")
+    return found
+
+
+def events_of(discussion: Discussion) -> QuerySet[Event]:
+    """The whole thread, oldest first, with earlier versions of comments; its length is bounded when it is written."""
+    revisions = CommentRevision.objects.select_related("author").order_by("-pk")
+    return (
+        Event.objects.filter(discussion=discussion)
+        .select_related("author", "edited_by", "hidden_by")
+        .prefetch_related(Prefetch("revisions", queryset=revisions))
+        .order_by("pk")
+    )
+
+
+def list_discussions(repo: Repo, wanted: DiscussionFilter, *, page: int = 0) -> DiscussionPage:
+    """Discussions of a repo that the caller has found, newest first unless asked otherwise; ``page`` counts from 0."""
+    rows = _matching(repo, wanted)
+    counts = rows.aggregate(active=Count("pk", filter=Q(status__in=_ACTIVE)), total=Count("pk"))
+    if wanted.status is StatusFilter.OPEN:
+        rows, count = rows.filter(status__in=_ACTIVE), counts["active"]
+    elif wanted.status is StatusFilter.CLOSED:
+        rows, count = rows.exclude(status__in=_ACTIVE), counts["total"] - counts["active"]
+    else:
+        count = counts["total"]
+    start = page * DISCUSSIONS_PER_PAGE
+    ordered = rows.select_related("author").order_by(*_SORT_KEYS[wanted.sort])
+    items = list(ordered[start : start + DISCUSSIONS_PER_PAGE])
+    return DiscussionPage(items, start, count, counts["total"] - counts["active"])
+
+
+def _matching(repo: Repo, wanted: DiscussionFilter) -> QuerySet[Discussion]:
+    rows = Discussion.objects.filter(repo=repo)
+    if wanted.kind is not DiscussionType.ALL:
+        rows = rows.filter(is_pull_request=wanted.kind is DiscussionType.PULL_REQUEST)
+    if wanted.author:
+        rows = rows.filter(author__namespace__name_folded=fold(wanted.author))
+    if wanted.search:
+        rows = rows.filter(title__icontains=wanted.search)
+    return rows
