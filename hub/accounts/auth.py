@@ -20,6 +20,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from hub.accounts.enums import Action, TokenRole
+from hub.accounts.oauth.scopes import actions_of
 from hub.core.errors import InvalidCredentials
 from hub.core.logs import mask
 from hub.core.ratelimit import BAD_TOKENS, hit
@@ -29,7 +30,9 @@ if TYPE_CHECKING:
 
 # The JavaScript client refuses tokens that do not begin with hf_.
 TOKEN_PREFIX: Final = "hf_"  # noqa: S105 -- public
-TOKEN_PATTERN: Final = r"hf_[0-9A-Za-z]{43}[0-9A-Za-z]{6}"  # noqa: S105 -- public
+OAUTH_PREFIX: Final = "hf_oauth_"
+REFRESH_PREFIX: Final = "hf_oauth__refresh_"
+TOKEN_PATTERN: Final = r"hf_(?:oauth_(?:_refresh_)?)?[0-9A-Za-z]{43}[0-9A-Za-z]{6}"  # noqa: S105 -- public
 _ALPHABET: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _BODY_LENGTH: Final = 43  # 43 base62 digits carry 256 bits
 _CHECKSUM_LENGTH: Final = 6
@@ -80,6 +83,8 @@ class Viewer:
         """Whether the token (if any) permits ``action``, on this namespace or repo where one is named."""
         if self.token is None:
             return True
+        if self.token.role == TokenRole.OAUTH:
+            return action in actions_of(self.token.scopes)
         if self.token.role != TokenRole.FINE_GRAINED:
             return action in _ROLE_ACTIONS[self.token.role]
         return _is_granted(self.token.grants, action, namespace, repo_type, name)
@@ -106,16 +111,18 @@ def _is_granted(grants: dict[str, Any], action: Action, namespace: str, repo_typ
     return False
 
 
-def generate_secret() -> str:
+def generate_secret(prefix: str = TOKEN_PREFIX) -> str:
     """A new token: prefix, 256 random bits in base62, CRC-32 checksum in base62 (T20)."""
     body = _base62(secrets.randbits(256), _BODY_LENGTH)
-    return f"{TOKEN_PREFIX}{body}{_checksum(body)}"
+    return f"{prefix}{body}{_checksum(body)}"
 
 
 def is_well_formed(secret: str) -> bool:
     """True if prefix, alphabet, length and checksum fit: refuses typing errors without a look-up."""
-    body = secret.removeprefix(TOKEN_PREFIX)
-    if body == secret or len(body) != _BODY_LENGTH + _CHECKSUM_LENGTH:
+    if not secret.startswith(TOKEN_PREFIX):
+        return False
+    body = secret.removeprefix(REFRESH_PREFIX).removeprefix(OAUTH_PREFIX).removeprefix(TOKEN_PREFIX)
+    if len(body) != _BODY_LENGTH + _CHECKSUM_LENGTH:
         return False
     return body.isascii() and body.isalnum() and _checksum(body[:_BODY_LENGTH]) == body[_BODY_LENGTH:]
 

@@ -35,6 +35,15 @@ class TokenRole(models.TextChoices):
     WRITE = "write", _("Write")
     INFERENCE = "inference", _("Inference")
     FINE_GRAINED = "fineGrained", _("Fine-grained")
+    # Only ever given by the OAuth provider (hub.accounts.oauth); people cannot choose it.
+    OAUTH = "oauth", _("Application")
+
+
+class DeviceState(models.TextChoices):
+    PENDING = "pending", _("Waiting")
+    APPROVED = "approved", _("Approved")
+    DENIED = "denied", _("Denied")
+    USED = "used", _("Signed in")
 
 
 class Action(StrEnum):

@@ -12,7 +12,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from hub.accounts.enums import NamespaceKind, Role, TokenRole
+from hub.accounts.enums import DeviceState, NamespaceKind, Role, TokenRole
 from hub.core.ids import fold, new_object_id
 
 
@@ -160,6 +160,15 @@ class AccessToken(models.Model):
     rotated_from = models.ForeignKey("self", null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
     # 0: the hub's default for inference calls applies.
     requests_per_minute = models.PositiveIntegerField(default=0)
+    # Given by the OAuth provider: to which application, with which scopes (hub.accounts.oauth.scopes), and the one
+    # sign-in that a chain of refreshed tokens goes back to. The refresh token belongs to the row: its SHA-256.
+    application = models.ForeignKey(
+        "allauth_idp_oidc.Client", null=True, blank=True, on_delete=models.CASCADE, related_name="access_tokens"
+    )
+    scopes = models.JSONField(default=list, blank=True)
+    sign_in = models.CharField(max_length=24, blank=True, db_index=True)
+    refresh_digest = models.CharField(max_length=64, null=True, blank=True, unique=True)
+    refreshed_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         indexes = [models.Index(fields=["user", "-created_at"], name="token_of_user")]
@@ -170,6 +179,52 @@ class AccessToken(models.Model):
     def is_live(self, now: datetime | None = None) -> bool:
         now = now or timezone.now()
         return self.revoked_at is None and (self.expires_at is None or self.expires_at > now)
+
+
+class AuthorizationCode(models.Model):
+    """What an application exchanges for tokens, once and within a minute; kept a day, so that a replay is known."""
+
+    digest = models.CharField(max_length=64, unique=True)
+    application = models.ForeignKey("allauth_idp_oidc.Client", on_delete=models.CASCADE, related_name="+")
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="+")
+    redirect_uri = models.TextField()
+    scopes = models.JSONField(default=list)
+    nonce = models.TextField(blank=True)
+    code_challenge = models.CharField(max_length=128, blank=True)
+    sign_in = models.CharField(max_length=24, default=new_object_id)
+    expires_at = models.DateTimeField()
+    used_at = models.DateTimeField(null=True, blank=True)
+
+    def __str__(self) -> str:
+        return f"code of {self.application_id}"
+
+
+class DeviceCode(models.Model):
+    """A program on another device that asks to sign in (RFC 8628); kept a day, so that it hears why it may not."""
+
+    digest = models.CharField(max_length=64, unique=True)
+    # What the person compares or types; capital consonants without the dash.
+    user_code = models.CharField(max_length=8, unique=True)
+    application = models.ForeignKey("allauth_idp_oidc.Client", on_delete=models.CASCADE, related_name="+")
+    scopes = models.JSONField(default=list)
+    # Shown to the person, who must see whether this is what they started themselves.
+    client = models.CharField(max_length=80, blank=True)
+    address = models.CharField(max_length=45, blank=True)
+    state = models.CharField(max_length=8, choices=DeviceState.choices, default=DeviceState.PENDING)
+    user = models.ForeignKey(User, null=True, blank=True, on_delete=models.CASCADE, related_name="+")
+    created_at = models.DateTimeField(default=timezone.now)
+    expires_at = models.DateTimeField()
+    polled_at = models.DateTimeField(null=True, blank=True)
+
+    def __str__(self) -> str:
+        return f"device code of {self.application_id}: {self.state}"
+
+    @property
+    def shown_code(self) -> str:
+        return f"{self.user_code[:4]}-{self.user_code[4:]}"
+
+    def is_open(self) -> bool:
+        return self.state == DeviceState.PENDING and self.expires_at > timezone.now()
 
 
 class AuditEvent(models.Model):

@@ -23,6 +23,14 @@ def get_user(name: str) -> User:
     return user
 
 
+def get_user_by_id(object_id: str) -> User:
+    """An active person by the ``_id`` that clients see. Raises NamespaceNotFound."""
+    user = User.objects.select_related("namespace").filter(object_id=object_id, is_active=True).first()
+    if user is None:
+        raise NamespaceNotFound
+    return user
+
+
 def memberships_of(user: User) -> QuerySet[Membership]:
     """With organization and number of members, by name."""
     return (
@@ -96,8 +104,9 @@ def get_invitation_for(user: User, pk: int) -> Invitation:
 
 
 def tokens_of(user: User) -> QuerySet[AccessToken]:
-    """Live and expired tokens, newest first; revoked ones are kept for the audit only."""
-    return AccessToken.objects.filter(user=user, revoked_at__isnull=True).order_by("-created_at", "-pk")
+    """Live and expired tokens that the person made, newest first; revoked ones are kept for the audit only."""
+    own = AccessToken.objects.filter(user=user, revoked_at__isnull=True, application__isnull=True)
+    return own.order_by("-created_at", "-pk")
 
 
 def get_token(user: User, object_id: str) -> AccessToken:

@@ -18,20 +18,20 @@ def is_taken(name: str) -> bool:
     return Namespace.objects.filter(name_folded=fold(name)).exists()
 
 
-def check_name(name: str) -> None:
+def check_name(name: str, *, allows_underscores: bool = False) -> None:
     """Raises BadRequest (not a valid name, or reserved) or Conflict (taken now or once)."""
-    validate_namespace_name(name)
+    validate_namespace_name(name, allows_underscores=allows_underscores)
     if is_taken(name):
         raise Conflict(TAKEN, param="name")
 
 
-def claim_namespace(name: str, *, kind: NamespaceKind) -> Namespace:
+def claim_namespace(name: str, *, kind: NamespaceKind, allows_underscores: bool = False) -> Namespace:
     """Take ``name``; the unique index decides between two who ask at once.
 
     Raises:
         BadRequest, Conflict: see ``check_name``.
     """
-    check_name(name)
+    check_name(name, allows_underscores=allows_underscores)
     try:
         with transaction.atomic():
             return Namespace.objects.create(name=name, kind=kind)

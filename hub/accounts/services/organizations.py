@@ -37,14 +37,15 @@ def create_organization(
     description: str = "",
     website: str = "",
     is_private_by_default: bool = False,
+    allows_underscores: bool = False,
 ) -> Organization:
-    """Make an organization with ``creator`` as its first admin.
+    """Make an organization with ``creator`` as its first admin; ``allows_underscores`` is for operators.
 
     Raises:
         BadRequest, Conflict: the name may not be had.
         ValidationError: a field is malformed.
     """
-    namespace = claim_namespace(name, kind=NamespaceKind.ORGANIZATION)
+    namespace = claim_namespace(name, kind=NamespaceKind.ORGANIZATION, allows_underscores=allows_underscores)
     organization = Organization(
         namespace=namespace,
         full_name=full_name,

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import structlog
 from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 
 from hub.accounts.auth import digest, generate_secret, is_well_formed
@@ -106,7 +107,8 @@ def _insert(
 
 
 def live_tokens(user: User) -> Any:
-    return AccessToken.objects.filter(user=user, revoked_at__isnull=True)
+    """Those that the person made themselves; applications have their own (hub.accounts.oauth.tokens)."""
+    return AccessToken.objects.filter(user=user, revoked_at__isnull=True, application__isnull=True)
 
 
 def rename_token(token: AccessToken, *, name: str) -> AccessToken:
@@ -168,7 +170,8 @@ def revoke_leaked(secrets: Iterable[str], *, where: str = "") -> list[AccessToke
     digests = {digest(secret) for secret in secrets if isinstance(secret, str) and is_well_formed(secret)}
     if not digests:
         return []
-    found = list(AccessToken.objects.select_related("user").filter(digest__in=digests, revoked_at__isnull=True))
+    is_meant = Q(digest__in=digests) | Q(refresh_digest__in=digests)
+    found = list(AccessToken.objects.select_related("user").filter(is_meant, revoked_at__isnull=True))
     for token in found:
         revoke_token(token, actor=None, reason="leaked")
         log.warning("leaked_token_revoked", token_id=token.object_id, user_id=token.user_id)
@@ -178,9 +181,12 @@ def revoke_leaked(secrets: Iterable[str], *, where: str = "") -> list[AccessToke
 
 def _parse_role(role: TokenRole | str) -> TokenRole:
     try:
-        return TokenRole(role)
+        role = TokenRole(role)
     except ValueError as error:
         raise BadRequest("Unknown kind of token.", param="role") from error
+    if role is TokenRole.OAUTH:  # given to applications, by consent
+        raise BadRequest("Unknown kind of token.", param="role")
+    return role
 
 
 def _clean_name(name: str) -> str:

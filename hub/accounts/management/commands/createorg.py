@@ -54,6 +54,8 @@ class Command(BaseCommand):
                 creator=admin,
                 full_name=options["full_name"],
                 is_private_by_default=options["private_by_default"],
+                # Names of other hubs hold them; people who choose one themselves cannot (T45).
+                allows_underscores=True,
             )
         set_member(organization, user=admin, role=Role.ADMIN)
         given: dict[str, Any] = {}
