@@ -1,6 +1,6 @@
 """Composition root of the web process: which door answers which path.
 
-granian → ``Edge`` → first door that matches: health · git · inference · data plane, else Django on the bridge.
+granian → ``Edge`` → first door that matches: health · data plane · Xet · git · inference, else Django on the bridge.
 
 Only Django's door touches the ORM or templates. The others stream and live on the event loop.
 """
@@ -29,14 +29,16 @@ from hub.health import HealthApp
 
 log = structlog.get_logger("hub.asgi")
 
-_GIT: Final = re.compile(r"/(?:datasets/|spaces/)?[^/]+/[^/]+/(?:info/refs|git-upload-pack|git-receive-pack)")
-_COMMIT: Final = re.compile(r"/api/(?:models|datasets|spaces)/.+/commit/.+")
+_GIT: Final = re.compile(r"/(?:datasets/|spaces/|kernels/)?[^/]+/[^/]+/(?:info/refs|git-upload-pack|git-receive-pack)")
+_COMMIT: Final = re.compile(r"/api/(?:models|datasets|spaces|kernels)/.+/commit/.+")
 
 MIB: Final = 1024 * 1024
 #: Bodies of the Hub API commit carry files inline, base64 in NDJSON: 1 GiB of content is 4/3 of that on the wire.
 COMMIT_BODY_BYTES: Final = 1400 * MIB
 #: Forms with an avatar, LFS batches and pre-upload samples fit; files themselves go to the data plane.
 BODY_BYTES: Final = 16 * MIB
+#: A film for a comment (community.services.attachments).
+UPLOAD_BODY_BYTES: Final = 51 * MIB
 #: Who has shown no credential has nothing large to say.
 ANONYMOUS_BODY_BYTES: Final = 1 * MIB
 
@@ -45,6 +47,8 @@ def max_body_bytes(scope: Scope) -> int:
     """Return the cap in bytes for a body that goes to Django."""
     if not header_values(scope, b"authorization") and not header_values(scope, b"cookie"):
         return ANONYMOUS_BODY_BYTES
+    if scope["path"] == "/uploads":
+        return UPLOAD_BODY_BYTES
     return COMMIT_BODY_BYTES if _COMMIT.fullmatch(scope["path"]) else BODY_BYTES
 
 
@@ -54,6 +58,12 @@ def _is_health(scope: Scope) -> bool:
 
 def _is_data(scope: Scope) -> bool:
     return scope["path"].startswith("/_d/")
+
+
+def _is_cas(scope: Scope) -> bool:
+    # Clients send telemetry to the root of the site, whatever the address of the store.
+    is_telemetry = scope["path"] == "/v1/telemetry" and scope["method"] == "POST"
+    return scope["path"].startswith("/cas/") or is_telemetry
 
 
 def _is_git(scope: Scope) -> bool:
@@ -67,6 +77,12 @@ def _is_inference(scope: Scope) -> bool:
 
 def _data_app() -> ASGIApp:
     from hub.storage.dataplane import application  # noqa: PLC0415 -- needs django.setup()
+
+    return application
+
+
+def _cas_app() -> ASGIApp:
+    from hub.api.cas import application  # noqa: PLC0415 -- needs django.setup()
 
     return application
 
@@ -106,6 +122,7 @@ class Door:
 DOORS: Final = (
     Door("health", _is_health, HealthApp),
     Door("data", _is_data, _data_app),
+    Door("cas", _is_cas, _cas_app),
     Door("git", _is_git, _git_app),
     Door("inference", _is_inference, _inference_app),
     Door("django", lambda scope: True, _django_app),

@@ -15,7 +15,9 @@ from hub.repos.permissions import RepoMoved
 
 # Routes of programs rather than of people: the API, hosted calls, and what clients fetch beside a repo's pages.
 _API_PATH: Final = re.compile(
-    r"/(?:api|v1|pipeline)/.*|/(?:datasets/|spaces/)?[^/]+/[^/]+/(?:resolve|raw|info/lfs)/.*", re.DOTALL
+    r"/(?:api|v1|pipeline|\.well-known)/.*|/oauth/(?:device|jwks|revoke|token|userinfo)"
+    r"|/(?:datasets/|spaces/|kernels/)?[^/]+/[^/]+/(?:(?:resolve|raw|info/lfs)/.*|ask-access|user-access-report)",
+    re.DOTALL,
 )
 _PAGES_WINDOW_S: Final = 300
 

@@ -3,6 +3,7 @@
 from django.contrib import admin
 from django.urls import include, path
 
+from hub.api.urls import LAST_ROUTES
 from hub.web.views import site
 
 urlpatterns = [
@@ -12,6 +13,7 @@ urlpatterns = [
     path("i18n/setlang/", site.set_language, name="set_language"),
     path("admin/", admin.site.urls),
     path("", include("hub.web.urls")),
+    *LAST_ROUTES,
 ]
 
 handler400 = "hub.surface.bad_request"

@@ -8,10 +8,10 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.http.response import HttpResponseBase
 
 from hub.core.error_words import in_words_of_reader
-from hub.core.errors import GatedRepo, HubError, RangeNotSatisfiable, RepoNotFound
+from hub.core.errors import GatedRepo, HubError, RangeNotSatisfiable, RepoNotFound, header_text
 
 #: Facts of an error that clients read beside its text.
-_BODY_FACTS: Final = ("url", "errors", "warnings", "missing", "estimated_time")
+_BODY_FACTS: Final = ("url", "slug", "errors", "warnings", "missing", "estimated_time")
 _REALM: Final = 'Basic realm="Agora"'
 
 
@@ -28,8 +28,10 @@ def error_response(request: HttpRequest, error: HubError) -> HttpResponse:
     is_page = "X-CSRFToken" in request.headers
     body: dict[str, Any] = {"error": in_words_of_reader(error.message) if is_page else error.message}
     body |= {name: error.data[name] for name in _BODY_FACTS if name in error.data}
+    if "/info/lfs/" in request.path:
+        body["message"] = body["error"]  # where git-lfs looks for it
     response = JsonResponse(body, status=_status(request, error))
-    response["X-Error-Message"] = _one_line(error.message)
+    response["X-Error-Message"] = header_text(error.message)
     if error.code:
         response["X-Error-Code"] = error.code
     _add_facts(response, error)
@@ -58,11 +60,6 @@ def _add_facts(response: HttpResponse, error: HubError) -> None:
         response["RateLimit"] = f'"{data["bucket"]}";r=0;t={data["retry_after_s"]}'
     if isinstance(error, RangeNotSatisfiable) and "size_bytes" in data:
         response["Content-Range"] = f"bytes */{data['size_bytes']}"
-
-
-def _one_line(text: str) -> str:
-    """Header text: one line, ASCII."""
-    return " ".join(str(text).split()).encode("ascii", "replace").decode()[:1000]
 
 
 def exception_handler(error: Exception, context: dict[str, Any]) -> HttpResponseBase | None:

@@ -75,6 +75,11 @@ class Fields:
         return cls.from_value(parse_json(data) if data.strip() else {})
 
     @classmethod
+    def list_of(cls, request: HttpRequest, *, max_items: int) -> list[Fields]:
+        """Read a body that is a list of objects. Raises: BadRequest, PayloadTooLarge."""
+        return cls({"body": parse_json(read_body(request))}).objects("body", max_items=max_items)
+
+    @classmethod
     def from_value(cls, value: Any) -> Fields:
         if not isinstance(value, dict):
             raise BadRequest("A JSON object is expected.")
@@ -126,6 +131,10 @@ class Fields:
 
     def raw(self, name: str) -> Any:
         return self._values.get(name)
+
+    def values(self) -> Mapping[str, Any]:
+        """All of them, for names that somebody else has chosen."""
+        return self._values
 
 
 def query_flag(request: HttpRequest, name: str, default: bool = False) -> bool:

@@ -26,10 +26,14 @@ from hub.repos.permissions import RepoMoved
 View = Callable[..., HttpResponseBase]
 
 WINDOW_S: Final = 300
+# Twentieths of a user's limit that one address of strangers has: many people's scripts, one after the other, are
+# thousands of calls; what nobody answers for stays small (T138).
+_STRANGERS_TWENTIETHS: Final = {"api": 1, "resolvers": 3}
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _EXPOSED: Final = (
     "X-Repo-Commit, X-Request-Id, X-Error-Code, X-Error-Message, X-Total-Count, ETag, Link, Accept-Ranges, "
-    "Content-Range, Content-Length, Content-Disposition, X-Linked-Size, X-Linked-Etag, X-Xet-Hash, RateLimit"
+    "Content-Range, Content-Length, Content-Disposition, X-Linked-Size, X-Linked-Etag, X-Xet-Hash, RateLimit, "
+    "X-Agora-Pull-Request"
 )
 _ALLOWED_HEADERS: Final = (
     "authorization, content-type, range, if-range, if-none-match, x-request-id, x-hf-download-counter, x-csrftoken"
@@ -48,6 +52,7 @@ def api(*, limit: str = "api", **views: View) -> View:
     # Clients without a session have nothing to forge; the others are checked in `_refuse_forgery`.
     view.csrf_exempt = True
     view.methods = frozenset(views)
+    view.views = dict(views)  # for the document of the API (hub.api.schema)
     return view
 
 
@@ -85,9 +90,8 @@ class _Route:
             return None
         limit = settings.HUB_RATE_RESOLVE if self.limit == "resolvers" else settings.HUB_RATE_API
         if viewer.user is None:
-            return hit(
-                Bucket(f"{self.limit}-anonymous", max(limit // 2, 1), WINDOW_S), request.META.get("REMOTE_ADDR", "")
-            )
+            allowed = max(limit * _STRANGERS_TWENTIETHS[self.limit] // 20, 1)
+            return hit(Bucket(f"{self.limit}-anonymous", allowed, WINDOW_S), request.META.get("REMOTE_ADDR", ""))
         return hit(Bucket(self.limit, limit, WINDOW_S), f"user:{viewer.user_pk}")
 
     def _preflight(self) -> HttpResponseBase:

@@ -6,9 +6,23 @@ from typing import Any
 
 from django.urls import URLPattern, URLResolver, path
 
-from hub.api import urls_accounts
+from hub.api import urls_accounts, urls_discussions, urls_docs, urls_import, urls_oauth, urls_social
 from hub.api.routing import View, api
-from hub.api.views import commit, info, lfs, likes, listing, metadata, refs, repos, resolve, tree, uploads
+from hub.api.views import (
+    commit,
+    info,
+    lfs,
+    likes,
+    listing,
+    locks,
+    metadata,
+    refs,
+    repos,
+    resolve,
+    tree,
+    uploads,
+    xet_tokens,
+)
 from hub.core.ids import RepoType
 
 app_name = "api"
@@ -18,7 +32,8 @@ _DRAFT = "upload-drafts/<uuid:draft_id>"
 
 #: Under /api/{types}/{namespace}/{name}; `path` parts take revisions and paths with slashes (hub-api §1.3).
 _OF_REPO: dict[str, View] = {
-    "": api(GET=info.info),
+    # Other methods come from one-part ids, whose act stands where a name would: `DELETE /api/models/gpt2/like`.
+    "": api(GET=info.info, POST=info.unnamed, PUT=info.unnamed, DELETE=info.unnamed),
     "/revision/<path:revision>": api(GET=info.info),
     "/settings": api(PUT=repos.settings),
     "/duplicate": api(POST=repos.duplicate),
@@ -34,7 +49,8 @@ _OF_REPO: dict[str, View] = {
     "/compare/<path:compare>": api(GET=tree.compare),
     "/preupload/<path:revision>": api(POST=commit.preupload),
     "/commit/<path:revision>": api(POST=commit.commit),
-    "/lfs-files": api(GET=lfs.list_files),
+    "/xet-read-token/<path:revision>": api(GET=xet_tokens.read_token),
+    "/xet-write-token/<path:revision>": api(GET=xet_tokens.write_token),
     "/like": api(POST=likes.like, DELETE=likes.unlike),
     "/likers": api(GET=likes.likers),
     "/upload-drafts": api(GET=uploads.list_open, POST=uploads.create),
@@ -55,9 +71,23 @@ _OF_FILES: dict[str, View] = {
 _OF_LFS: dict[str, View] = {
     "/info/lfs/objects/batch": api(POST=lfs.batch),
     "/info/lfs/objects/verify": api(POST=lfs.verify),
-    "/info/lfs/locks": api(GET=lfs.locks, POST=lfs.locks),
-    "/info/lfs/locks/verify": api(POST=lfs.locks),
+    "/info/lfs/locks": api(GET=locks.show, POST=locks.create),
+    "/info/lfs/locks/verify": api(POST=locks.verify),
+    "/info/lfs/locks/<str:lock_id>/unlock": api(POST=locks.unlock),
 }
+
+
+#: Files of one-part ids; ``hub.urls`` asks these last, for `/ada/raw/…` are pages of a repo called raw, too.
+LAST_ROUTES = [
+    path(f"{kind.web_prefix}<str:name>{rest}", api(GET=info.unnamed), {"repo_type": kind})
+    for kind in (RepoType.DATASET, RepoType.SPACE, RepoType.KERNEL, RepoType.MODEL)
+    for rest in _OF_FILES
+]
+
+
+def _unnamed() -> View:
+    """Ids of one part (``gpt2``), which no repo here has: clients want to be told so in their words."""
+    return api(GET=info.unnamed, POST=info.unnamed, PUT=info.unnamed, DELETE=info.unnamed)
 
 
 def _routes_of(repo_type: RepoType) -> list[URLPattern]:
@@ -70,13 +100,19 @@ def _routes_of(repo_type: RepoType) -> list[URLPattern]:
     found += [path(f"{web}.git{rest}", view, fixed) for rest, view in _OF_LFS.items()]
     found += [path(f"{web}{rest}", view, fixed) for rest, view in _OF_LFS.items()]
     found.append(path(root, api(GET=listing.list_of_type), fixed))
-    found.append(path(f"{root}/<str:name>", api(GET=info.unnamed), fixed))
+    found.append(path(f"{root}/<str:name>", _unnamed(), fixed))
+    found += [path(f"{root}/<str:name>{rest}", _unnamed(), fixed) for rest in _OF_REPO if "<path:" in rest]
     found.append(path(f"api/{repo_type.plural}-tags-by-type", api(GET=metadata.tags_by_type), fixed))
     return found
 
 
 urlpatterns: list[URLPattern | URLResolver] = [
     *urls_accounts.urlpatterns,
+    *urls_discussions.urlpatterns,
+    *urls_docs.urlpatterns,
+    *urls_import.urlpatterns,
+    *urls_oauth.urlpatterns,
+    *urls_social.urlpatterns,
     path("api/repos/create", api(POST=repos.create)),
     path("api/repos/delete", api(DELETE=repos.delete)),
     path("api/repos/move", api(POST=repos.move)),
@@ -87,5 +123,5 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("api/tasks", api(GET=metadata.tasks)),
 ]
 # Longer prefixes first: `datasets/…` would match the routes of a model in a namespace of that name.
-for _repo_type in (RepoType.DATASET, RepoType.SPACE, RepoType.MODEL):
+for _repo_type in (RepoType.DATASET, RepoType.SPACE, RepoType.KERNEL, RepoType.MODEL):
     urlpatterns += _routes_of(_repo_type)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.urls import path, re_path
 
 from hub.api.routing import api
-from hub.api.views import whoami
+from hub.api.views import people, whoami
 
 #: Revoking has no limit that answers: whoever finds a leaked token is always told 202 (T26).
 urlpatterns = [
@@ -20,9 +20,15 @@ urlpatterns = [
         name="organization_member_role",
     ),
     re_path(
-        r"^api/(?P<kind>users|organizations)/(?P<name>[^/]+)/followers$", api(GET=whoami.no_followers), name="followers"
+        r"^api/(?P<kind>users|organizations)/(?P<name>[^/]+)/followers$", api(GET=people.followers), name="followers"
     ),
-    re_path(r"^api/(?P<kind>users)/(?P<name>[^/]+)/following$", api(GET=whoami.no_followers), name="following"),
+    re_path(r"^api/(?P<kind>users)/(?P<name>[^/]+)/following$", api(GET=people.following), name="following"),
+    re_path(
+        r"^api/(?P<kind>users|organizations)/(?P<name>[^/]+)/follow$",
+        api(POST=people.follow, DELETE=people.follow),
+        name="follow",
+    ),
+    re_path(r"^api/(?P<kind>users|organizations)/(?P<name>[^/]+)/socials$", api(GET=people.socials), name="socials"),
     re_path(r"^api/(?P<kind>users|organizations)/(?P<name>[^/]+)/avatar$", api(GET=whoami.avatar), name="avatar_of"),
     path("api/avatars/<str:name>", api(GET=whoami.avatar_redirect), name="avatar_redirect"),
 ]

@@ -31,6 +31,8 @@ STAFF = "operators"
 VISIBLE = "who may see the repo"
 FILES = "who may read the repo's files"
 LIKE = "a signed-in person who may see the repo"
+DISCUSS = "who may see the repo, to read; a signed-in person, to write, as community.permissions says"
+PROPOSE = "a signed-in person who may read the repo's files: for a pull request; writers for all else"
 WRITE = "who may write to the repo"
 ADMIN = "who administers the repo"
 
@@ -52,21 +54,27 @@ PAGES = {
     "/refs": FILES,
     "/settings": ADMIN,
     "/settings/delete": ADMIN,
+    "/settings/storage": ADMIN,
 }
 PROGRAMS = {
     "/resolve/<path:rest>": FILES,
     "/raw/<path:rest>": FILES,
     "/info/lfs/objects/batch": FILES,
-    "/info/lfs/objects/verify": WRITE,
-    "/info/lfs/locks": VISIBLE,
-    "/info/lfs/locks/verify": VISIBLE,
+    "/info/lfs/objects/verify": PROPOSE,
+    "/info/lfs/locks": FILES,
+    "/info/lfs/locks/verify": PROPOSE,
+    "/info/lfs/locks/<str:lock_id>/unlock": WRITE,
     ".git/info/lfs/objects/batch": FILES,
-    ".git/info/lfs/objects/verify": WRITE,
-    ".git/info/lfs/locks": VISIBLE,
-    ".git/info/lfs/locks/verify": VISIBLE,
+    ".git/info/lfs/objects/verify": PROPOSE,
+    ".git/info/lfs/locks": FILES,
+    ".git/info/lfs/locks/verify": PROPOSE,
+    ".git/info/lfs/locks/<str:lock_id>/unlock": WRITE,
+    "/ask-access": LIKE,
+    "/user-access-report": ADMIN,
     "/upload-result": WRITE,
     "/upload/<path:revision>": WRITE,
 }
+ONE = "/discussions/<int:num>"
 DRAFT = "/upload-drafts/<uuid:draft_id>"
 API = {
     "": VISIBLE,
@@ -85,9 +93,22 @@ API = {
     "/compare/<path:compare>": FILES,
     "/preupload/<path:revision>": WRITE,
     "/commit/<path:revision>": WRITE,
+    "/xet-read-token/<path:revision>": FILES,
+    "/xet-write-token/<path:revision>": WRITE,
     "/lfs-files": WRITE,
+    "/scan": VISIBLE,
+    "/treesize/<path:rest>": VISIBLE,
+    "/lfs-files/batch": ADMIN,
+    "/lfs-files/duplicate": FILES,
+    "/lfs-files/<str:sha256>": ADMIN,
     "/like": LIKE,
     "/likers": VISIBLE,
+    "/discussions": DISCUSS,
+    ONE: DISCUSS,
+    **{f"{ONE}/{part}": DISCUSS for part in ("comment", "status", "title", "merge", "pin", "lock", "ref")},
+    **{f"{ONE}/comment/<str:comment_id>/{part}": DISCUSS for part in ("edit", "hide")},
+    **{f"/user-access-request/{part}": ADMIN for part in ("handle", "grant", "batch", "<str:state>")},
+    "/user-access-request/cancel": LIKE,
     "/upload-drafts": WRITE,
     "/upload-drafts/check": WRITE,
     DRAFT: WRITE,
@@ -106,6 +127,13 @@ OTHERS = {
     "join": SESSION,
     "join/<str:secret>": PUBLIC,
     "new": SESSION,
+    "new/import": SESSION,
+    "settings/imports": SESSION,
+    "settings/storage": SESSION,
+    "settings/imports/<str:import_id>": SESSION,
+    "settings/imports/<str:import_id>/progress": SESSION,
+    "settings/imports/<str:import_id>/cancel": SESSION,
+    "settings/imports/<str:import_id>/retry": SESSION,
     "robots.txt": PUBLIC,
     "favicon.ico": PUBLIC,
     "-/theme": PUBLIC,
@@ -128,11 +156,18 @@ OTHERS = {
     "settings/tokens/<str:object_id>/rename": SESSION,
     "settings/tokens/<str:object_id>/rotate": SESSION,
     "settings/tokens/<str:object_id>/revoke": SESSION,
+    "settings/applications": SESSION,
+    "settings/applications/new": SESSION,
+    "settings/applications/<str:client_id>": SESSION,
+    **{f"settings/applications/<str:client_id>/{act}": SESSION for act in ("secret", "delete", "withdraw")},
+    "device": SESSION,
+    "oauth/authorize": SESSION,
     "settings/usage": SESSION,
     "settings/usage.csv": SESSION,
     "organizations/new": SESSION,
     "organizations/<namespace:name>/settings": SESSION,
     "organizations/<namespace:name>/delete": SESSION,
+    "organizations/<namespace:name>/storage": SESSION,
     "organizations/<namespace:name>/leave": SESSION,
     "organizations/<namespace:name>/members": SESSION,
     "organizations/<namespace:name>/members/<namespace:member>/role": SESSION,
@@ -140,6 +175,16 @@ OTHERS = {
     "organizations/<namespace:name>/invitations/<int:invitation_pk>/withdraw": SESSION,
     # API
     "api/whoami-v2": PERSON,
+    "api/openapi.json": PUBLIC,
+    "api/openapi.yaml": PUBLIC,
+    "api/docs": PUBLIC,
+    "api/docs/<slug:group>": PUBLIC,
+    ".well-known/openid-configuration": PUBLIC,
+    "oauth/jwks": PUBLIC,
+    "oauth/device": PUBLIC,
+    "oauth/token": PUBLIC,
+    "oauth/revoke": PUBLIC,
+    "oauth/userinfo": PERSON,
     "api/credentials/revoke": PUBLIC,
     "api/users/<str:name>/overview": PUBLIC,
     "api/organizations/<str:name>/overview": PUBLIC,
@@ -147,18 +192,43 @@ OTHERS = {
     "api/organizations/<str:name>/members/<str:member>/role": PERSON,
     "^api/(?P<kind>users|organizations)/(?P<name>[^/]+)/followers$": PUBLIC,
     "^api/(?P<kind>users)/(?P<name>[^/]+)/following$": PUBLIC,
+    "^api/(?P<kind>users|organizations)/(?P<name>[^/]+)/follow$": PERSON,
+    "^api/(?P<kind>users|organizations)/(?P<name>[^/]+)/socials$": PUBLIC,
     "^api/(?P<kind>users|organizations)/(?P<name>[^/]+)/avatar$": PUBLIC,
     "api/avatars/<str:name>": PUBLIC,
     "api/repos/create": PERSON,
+    "api/repos/import": PERSON,
+    "api/imports": PERSON,
+    "api/imports/<str:import_id>": PERSON,
+    "api/imports/<str:import_id>/cancel": PERSON,
+    "api/imports/<str:import_id>/retry": PERSON,
     "api/repos/delete": PERSON,
     "api/repos/move": PERSON,
     "api/settings/repositories": PERSON,
     "api/organizations/<str:organization>/settings/repositories": PERSON,
     "api/users/<str:user>/likes": PUBLIC,
     "api/validate-yaml": PUBLIC,
+    "api/settings/webhooks": PERSON,
+    "api/settings/webhooks/<str:webhook_id>": PERSON,
+    **{
+        f"api/settings/webhooks/<str:webhook_id>/{part}": PERSON
+        for part in ("enable", "disable", "deliveries", "replay/<str:delivery_id>")
+    },
+    "api/collections": PUBLIC,
+    "api/collections/<str:owner>/<str:slug>": PUBLIC,
+    **{
+        f"api/collections/<str:owner>/<str:slug>/{part}": PERSON
+        for part in ("items", "items/batch", "items/<str:item_id>", "upvote")
+    },
+    "uploads": PERSON,
+    "uploads/<str:name>": PUBLIC,
     "api/tasks": PUBLIC,
+    "api/trending": PUBLIC,
     **{f"api/{kind.plural}": PUBLIC for kind in RepoType},
     **{f"api/{kind.plural}/<str:name>": PUBLIC for kind in RepoType},
+    # ids of one part, which no repo has
+    **{f"api/{kind.plural}/<str:name>{tail}": PUBLIC for kind in RepoType for tail in API if "<path:" in tail},
+    **{f"{kind.web_prefix}<str:name>/{act}/<path:rest>": PUBLIC for kind in RepoType for act in ("resolve", "raw")},
     **{f"api/{kind.plural}-tags-by-type": PUBLIC for kind in RepoType},
 }
 #: Only models run.
@@ -170,6 +240,7 @@ MODELS = {
 DOOR_RULES = {
     "health": "anybody; no fact about people or repos",
     "data": "who holds a signed URL",
+    "cas": "hub.storage.xet.cas: who holds a token of the store, made after FILES or WRITE was judged",
     "git": "hub.api.git_http: files to read, write to push",
     "inference": "inference.gateway.access: a person who may see the model, with the inference right",
     "django": "the tables above",
@@ -179,12 +250,14 @@ SIGNED_RULES = {
     Action.PUT: "one upload, made after WRITE was judged",
     Action.PART: "one part of an upload, made after WRITE was judged",
     Action.COMPLETE: "the end of one upload, made after WRITE was judged",
+    Action.XORB: "some bytes of one xorb, made for a file of a repo whose FILES were judged",
+    Action.XORB_PUT: "one xorb, made after WRITE was judged",
 }
-GIT_RULES = {GitService.UPLOAD_PACK: FILES, GitService.RECEIVE_PACK: WRITE}
+GIT_RULES = {GitService.UPLOAD_PACK: FILES, GitService.RECEIVE_PACK: "writers; authors, to their open pull request"}
 GATEWAY_RULES = {"list_models", "openai", "task"}
 
 _ADDRESS = re.compile(r"<(?:str|namespace):namespace>/<(?:str|repo_name):name>")
-_OF_REPO = frozenset({VISIBLE, FILES, LIKE, WRITE, ADMIN})
+_OF_REPO = frozenset({VISIBLE, FILES, LIKE, DISCUSS, PROPOSE, WRITE, ADMIN})
 
 
 def _routes(patterns: Any = None, prefix: str = "") -> Iterator[tuple[str, URLPattern | URLResolver]]:
@@ -234,8 +307,20 @@ _VALUES = {
     "draft_id": "00000000-0000-4000-8000-000000000000",
     "invitation_pk": "1",
     "object_id": "0" * 24,
+    "import_id": "0" * 24,
+    "client_id": "0" * 32,
     "member": "somebody",
+    "state": "pending",
+    "sha256": "0" * 64,
+    "webhook_id": "0" * 24,
+    "delivery_id": "0" * 24,
+    "owner": "somebody",
+    "slug": "list-" + "0" * 24,
+    "item_id": "0" * 24,
     "secret": "x",
+    "lock_id": "1",
+    "num": "1",
+    "comment_id": "0" * 24,
 }
 
 

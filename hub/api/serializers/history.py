@@ -10,7 +10,8 @@ from hub.repos.content import commit_date
 from hub.storage.git.objects import CommitInfo, FileDiff, RefInfo, RefList, TreeDiff
 
 
-def commit_json(commit: CommitInfo, *, is_formatted: bool) -> dict[str, Any]:
+def commit_json(commit: CommitInfo, *, is_formatted: bool, pull_request: int | None = None) -> dict[str, Any]:
+    """``pull_request``: the one that the commit is from, where no branch holds it."""
     shown: dict[str, Any] = {
         "id": commit.oid,
         "title": commit.title,
@@ -18,6 +19,8 @@ def commit_json(commit: CommitInfo, *, is_formatted: bool) -> dict[str, Any]:
         "authors": [{"user": commit.author.name or "unknown"}],
         "date": date_text(commit_date(commit)),
     }
+    if pull_request is not None:
+        shown["pullRequest"] = pull_request
     if is_formatted:
         shown["formatted"] = {"title": html.escape(commit.title), "message": html.escape(commit.message)}
     return shown

@@ -36,6 +36,10 @@ EXPANDABLE: Final[dict[RepoType, tuple[str, ...]]] = {
         "author cardData createdAt datasets disabled lastModified likes models private region resourceGroup runtime "
         "sdk sha siblings subdomain tags trendingScore usedStorage".split()
     ),
+    RepoType.KERNEL: tuple(
+        "author cardData createdAt disabled downloads downloadsAllTime gated lastModified likes private sha siblings "
+        "tags trendingScore usedStorage".split()
+    ),
 }
 _NOT_BY_DEFAULT: Final = frozenset(
     "downloadsAllTime trendingScore baseModels childrenModelCount evalResults inference inferenceProviderMapping "
@@ -260,8 +264,13 @@ def _space_getters(facts: Facts, index: RepoIndex | None) -> dict[str, Callable[
     }
 
 
+def _kernel_getters(facts: Facts, index: RepoIndex | None) -> dict[str, Callable[[], Any]]:
+    return {}  # kept as files: what all repos say is all there is
+
+
 _GETTERS_OF_TYPE: Final = {
     RepoType.MODEL: _model_getters,
     RepoType.DATASET: _dataset_getters,
     RepoType.SPACE: _space_getters,
+    RepoType.KERNEL: _kernel_getters,
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from hub.api.serializers.values import date_text
@@ -9,8 +10,13 @@ from hub.repos.content import LastChange
 from hub.storage.git.objects import EntryType, TreeEntry
 
 
-def entry_json(entry: TreeEntry, last: LastChange | None = None) -> dict[str, Any]:
-    """One entry; links are files that hold their target, submodules are empty folders to clients."""
+def entry_json(
+    entry: TreeEntry, last: LastChange | None = None, xet_hashes: Mapping[str, str] | None = None
+) -> dict[str, Any]:
+    """One entry; links are files that hold their target, submodules are empty folders to clients.
+
+    ``xet_hashes``: SHA-256 to Xet hash of the large files that can be had by Xet.
+    """
     is_folder = entry.type in (EntryType.DIRECTORY, EntryType.SUBMODULE)
     shown: dict[str, Any] = {
         "type": "directory" if is_folder else "file",
@@ -20,6 +26,8 @@ def entry_json(entry: TreeEntry, last: LastChange | None = None) -> dict[str, An
     }
     if entry.lfs is not None:
         shown["lfs"] = lfs_json(entry)
+        if xet_hashes and entry.lfs.sha256 in xet_hashes:
+            shown["xetHash"] = xet_hashes[entry.lfs.sha256]
     if last is not None:
         shown["lastCommit"] = {"id": last.oid, "title": last.title, "date": date_text(last.date)}
     return shown

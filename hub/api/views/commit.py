@@ -5,29 +5,35 @@ from __future__ import annotations
 import base64
 import binascii
 from pathlib import Path
+from typing import Any
 
 from django.conf import settings
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
+from community.models import Discussion
+from community.services.pulls import commit_to_pull_request, create_pull_request_with_commit
 from hub.api.ndjson import CommitPayload, read_legacy_payload, read_payload
 from hub.api.requests import Fields, query_flag, read_body
 from hub.api.views.common import json_response, page_url, viewer_of
+from hub.api.views.targets import repo_for_upload
 from hub.core.errors import BadRequest
 from hub.core.ids import RepoType
 from hub.repos import content
-from hub.repos.permissions import get_repo_for_write
-from hub.repos.services.commits import create_commit
+from hub.repos.models import Repo
+from hub.repos.services.commits import CommitResult, create_commit
+from hub.repos.services.pull_heads import branch_tip
 from hub.repos.services.uploads import MAX_PLANNED_FILES, FilePlan, WantedFile, plan_uploads
+from hub.storage.git.refs import PULL_PREFIX
 
 _MAX_LEGACY_BYTES = 16 * 1024 * 1024
-_NO_PULL_REQUESTS = "Pull requests cannot be opened on this hub yet. Commit without create_pr."
 
 
 def preupload(request: HttpRequest, repo_type: RepoType, namespace: str, name: str, revision: str) -> HttpResponseBase:
     viewer = viewer_of(request)
-    repo = get_repo_for_write(viewer, repo_type, namespace, name)
-    _refuse_pull_request(request)
+    repo = repo_for_upload(request, repo_type, namespace, name, revision)
+    if query_flag(request, "create_pr"):
+        branch_tip(repo, revision)  # a pull request goes to a branch, not to a commit
     snapshot = content.at_revision(repo, revision, viewer=viewer)
     fields = Fields.of(request)
     plans = plan_uploads(
@@ -37,11 +43,6 @@ def preupload(request: HttpRequest, repo_type: RepoType, namespace: str, name: s
         git_ignore=_optional_text(fields, "gitIgnore"),
     )
     return json_response({"files": [_plan_json(plan) for plan in plans], "commitOid": snapshot.oid})
-
-
-def _refuse_pull_request(request: HttpRequest) -> None:
-    if query_flag(request, "create_pr"):
-        raise BadRequest(_NO_PULL_REQUESTS)
 
 
 def _optional_text(fields: Fields, name: str) -> str | None:
@@ -69,27 +70,33 @@ def _plan_json(plan: FilePlan) -> dict[str, object]:
 
 
 def commit(request: HttpRequest, repo_type: RepoType, namespace: str, name: str, revision: str) -> HttpResponseBase:
-    viewer = viewer_of(request)
-    repo = get_repo_for_write(viewer, repo_type, namespace, name)
-    _refuse_pull_request(request)
+    repo = repo_for_upload(request, repo_type, namespace, name, revision)
     with _payload(request) as payload:
-        result = create_commit(
-            repo,
-            actor=viewer,
-            revision=revision,
-            operations=payload.operations,
-            message=payload.summary,
-            description=payload.description,
-            parent_oid=payload.parent_oid,
-        )
-    return json_response(
-        {
-            "success": True,
-            "commitOid": result.oid,
-            "commitUrl": f"{page_url(request, repo)}/commit/{result.oid}",
-            "hookOutput": "",
-        }
-    )
+        result, pull_request = _write(request, repo, revision, payload)
+    url = page_url(request, repo)
+    shown = {"success": True, "commitOid": result.oid, "commitUrl": f"{url}/commit/{result.oid}", "hookOutput": ""}
+    if pull_request is not None:
+        shown["pullRequestUrl"] = f"{url}/discussions/{pull_request.num}"
+    return json_response(shown)
+
+
+def _write(
+    request: HttpRequest, repo: Repo, revision: str, payload: CommitPayload
+) -> tuple[CommitResult, Discussion | None]:
+    """Commit to a branch, to a pull request, or to a new one against a branch."""
+    viewer = viewer_of(request)
+    given: dict[str, Any] = {
+        "operations": payload.operations,
+        "message": payload.summary,
+        "description": payload.description,
+        "parent_oid": payload.parent_oid,
+    }
+    if query_flag(request, "create_pr"):
+        opened, result = create_pull_request_with_commit(viewer, repo, branch=revision, **given)
+        return result, opened
+    if revision.startswith(PULL_PREFIX):
+        return commit_to_pull_request(viewer, repo, revision, **given), None
+    return create_commit(repo, actor=viewer, revision=revision, **given), None
 
 
 def _payload(request: HttpRequest) -> CommitPayload:

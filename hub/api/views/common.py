@@ -5,11 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from django.http import HttpRequest, JsonResponse
+from django.http.response import HttpResponseBase
 
 from hub.accounts.auth import Viewer
 from hub.core.errors import BadRequest
 from hub.core.ids import RepoType
+from hub.repos.content import Snapshot
 from hub.repos.models import Repo
+from hub.repos.provenance import pull_request_of
 
 # How an address is typed in a body.
 _TYPES = {key: repo_type for repo_type in RepoType for key in (repo_type.value, repo_type.plural)}
@@ -36,6 +39,13 @@ def repo_type_of(text: str) -> RepoType:
     if text not in _TYPES:
         raise BadRequest(f"Unknown repository type: {text[:40]}", param="type")
     return _TYPES[text]
+
+
+def add_provenance(response: HttpResponseBase, snapshot: Snapshot) -> None:
+    """Say that a commit is not the repo's own but from a pull request, however it was asked for (T196)."""
+    number = pull_request_of(snapshot)
+    if number is not None:
+        response["X-Agora-Pull-Request"] = str(number)
 
 
 def json_response(content: Any, status: int = 200) -> JsonResponse:

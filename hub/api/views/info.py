@@ -18,6 +18,7 @@ from hub.core.pagination import add_next_link, decode_cursor, encode_cursor, rea
 from hub.repos import content
 from hub.repos.models import Repo
 from hub.repos.permissions import get_repo_for_read
+from hub.repos.provenance import pull_request_of
 from hub.repos.queries import own_repos
 
 
@@ -28,13 +29,16 @@ def info(request: HttpRequest, repo_type: RepoType, namespace: str, name: str, r
     snapshot = content.at_revision(repo, revision, viewer=viewer)
     index = RepoIndex.objects.filter(repo=repo).first()
     shown = info_json(snapshot, index, with_blobs=query_flag(request, "blobs"), expand=expand)
+    number = pull_request_of(snapshot)
+    if number is not None:
+        shown["pullRequest"] = number  # strangers' files under the owner's name: said wherever they are shown (T196)
     if query_flag(request, "securityStatus"):
         # Nothing is scanned yet, and that is what is said.
         shown["securityRepoStatus"] = {"scansDone": False, "filesWithIssues": []}
     return json_response(shown)
 
 
-def unnamed(request: HttpRequest, repo_type: RepoType, name: str) -> HttpResponseBase:
+def unnamed(request: HttpRequest, repo_type: RepoType, name: str, **_: str) -> HttpResponseBase:
     """Ids of one part (``gpt2``) exist on the first Hub only."""
     raise RepoNotFound
 

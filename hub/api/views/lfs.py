@@ -1,4 +1,4 @@
-"""Git LFS: batch, verify (hub-api §14), and the list of a repo's large files (§11.6).
+"""Git LFS: batch and verify (hub-api §14).
 
 The same routes stand with and without ``.git``; uploads go to signed URLs of the data plane.
 """
@@ -6,21 +6,22 @@ The same routes stand with and without ``.git``; uploads go to signed URLs of th
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import quote
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 
 from hub.accounts.auth import Viewer
 from hub.api.requests import Fields
-from hub.api.serializers.values import date_text
 from hub.api.views.common import base_url, json_response, viewer_of
-from hub.core.errors import Conflict, EntryNotFound, HubError, NotFound, Unprocessable
+from hub.api.views.targets import repo_for_objects
+from hub.api.views.xet_tokens import token_headers
+from hub.core.errors import Conflict, EntryNotFound, HubError, Unprocessable
 from hub.core.ids import RepoType, is_sha256
-from hub.core.pagination import add_next_link, decode_cursor, encode_cursor, read_limit
 from hub.repos.models import Repo
-from hub.repos.permissions import get_repo_for_files, get_repo_for_write
-from hub.repos.queries import list_large_files
-from hub.repos.services import lfs
+from hub.repos.permissions import get_repo_for_files
+from hub.repos.services import lfs, xet
 from hub.storage.lfs import objects, transfer
 
 CONTENT_TYPE = "application/vnd.git-lfs+json"
@@ -40,9 +41,17 @@ def batch(request: HttpRequest, repo_type: RepoType, namespace: str, name: str) 
     if operation == "download":
         repo = get_repo_for_files(viewer, repo_type, namespace, name)
         return _reply("basic", [_download(request, viewer, repo, sha256, size) for sha256, size in wanted])
-    repo = get_repo_for_write(viewer, repo_type, namespace, name)
+    ref = _ref(fields)
+    repo = repo_for_objects(viewer, repo_type, namespace, name, ref)
     transfers = fields.items("transfers", max_items=20) or ["basic"]
+    if "xet" in transfers:
+        return _xet_batch(request, repo, wanted, ref)
     return _upload_batch(request, repo, wanted, in_parts="multipart" in transfers)
+
+
+def _ref(fields: Fields) -> str:
+    """What the files are for, where the client says so."""
+    return Fields.from_value(fields.raw("ref")).text("name", "") if "ref" in fields else ""
 
 
 def _wanted(fields: Fields) -> tuple[str, int]:
@@ -71,7 +80,7 @@ def _download(request: HttpRequest, viewer: Viewer, repo: Repo, sha256: str, siz
 
 
 def _upload_batch(request: HttpRequest, repo: Repo, wanted: list[tuple[str, int]], *, in_parts: bool) -> HttpResponse:
-    here = lfs.present(repo, [sha256 for sha256, _ in wanted])
+    here = lfs.present(repo, [sha256 for sha256, _ in wanted], actor=viewer_of(request))
     # One answer names one transfer for all: parts only where somebody needs them.
     use_parts = in_parts and any(size > lfs.BASIC_LIMIT_BYTES for sha256, size in wanted if sha256 not in here)
     items = []
@@ -86,9 +95,36 @@ def _upload_batch(request: HttpRequest, repo: Repo, wanted: list[tuple[str, int]
     return _reply("multipart" if use_parts else "basic", items)
 
 
+def _xet_batch(request: HttpRequest, repo: Repo, wanted: list[tuple[str, int]], ref: str) -> HttpResponse:
+    """Send clients that speak Xet to the content-addressed store, with a token for it (hub-api §15.6)."""
+    viewer = viewer_of(request)
+    here = lfs.present(repo, [sha256 for sha256, _ in wanted], actor=viewer)
+    token = xet.write_token(repo, actor=viewer, revision=ref or repo.default_branch, base_url=base_url(request))
+    href = _write_token_url(request, repo, ref, is_guest=lfs.is_guest(repo, viewer))
+    items = []
+    for sha256, size in wanted:
+        item: dict[str, Any] = {"oid": sha256, "size": size, "authenticated": True}
+        if size > settings.HUB_MAX_FILE_BYTES:
+            item["error"] = {
+                "code": 422,
+                "message": f"Files over {settings.HUB_MAX_FILE_BYTES} bytes are not accepted.",
+            }
+        elif sha256 not in here:
+            item["actions"] = {"upload": {"href": href, "header": token_headers(token)}}
+        items.append(item)
+    return _reply("xet", items)
+
+
+def _write_token_url(request: HttpRequest, repo: Repo, ref: str, *, is_guest: bool) -> str:
+    root = f"{base_url(request)}/api/{repo.type.plural}/{repo.repo_id}/xet-write-token"
+    if is_guest and not ref:
+        return f"{root}/None?create_pr=1"
+    return f"{root}/{quote(ref or repo.default_branch, safe='')}"
+
+
 def _upload_actions(request: HttpRequest, repo: Repo, sha256: str, size: int, in_parts: bool) -> dict[str, Any]:
     is_multipart = in_parts and size > lfs.BASIC_LIMIT_BYTES
-    session = lfs.begin_upload(repo, sha256=sha256, size_bytes=size, in_parts=is_multipart)
+    session = lfs.begin_upload(repo, sha256=sha256, size_bytes=size, in_parts=is_multipart, actor=viewer_of(request))
     site = base_url(request)
     verify = {"href": f"{site}/{repo.type.web_prefix}{repo.repo_id}.git/info/lfs/objects/verify"}
     if "authorization" in request.headers:
@@ -107,35 +143,8 @@ def _upload_actions(request: HttpRequest, repo: Repo, sha256: str, size: int, in
 
 
 def verify(request: HttpRequest, repo_type: RepoType, namespace: str, name: str) -> HttpResponseBase:
-    repo = get_repo_for_write(viewer_of(request), repo_type, namespace, name)
+    viewer = viewer_of(request)
+    repo = repo_for_objects(viewer, repo_type, namespace, name)
     sha256, size = _wanted(Fields.of(request))
-    lfs.verify(repo, sha256=sha256, size_bytes=size)
+    lfs.verify(repo, sha256=sha256, size_bytes=size, actor=viewer)
     return json_response({})
-
-
-def locks(request: HttpRequest, repo_type: RepoType, namespace: str, name: str) -> HttpResponseBase:
-    """git-lfs asks before each push; 404 tells it that this server has no locks."""
-    get_repo_for_write(viewer_of(request), repo_type, namespace, name)
-    raise NotFound("File locks are not available.")
-
-
-def list_files(request: HttpRequest, repo_type: RepoType, namespace: str, name: str) -> HttpResponseBase:
-    repo = get_repo_for_write(viewer_of(request), repo_type, namespace, name)
-    cursor = request.GET.get("cursor")
-    after = int(decode_cursor(cursor, int)[0]) if cursor else None
-    page = list_large_files(repo, before_pk=after, limit=read_limit(request, default=100, maximum=1000))
-    response = json_response(
-        [
-            {
-                "fileOid": item.sha256,
-                "oid": item.sha256,
-                "filename": item.path or item.sha256,
-                "pushedAt": date_text(item.created_at),
-                "size": item.size_bytes,
-                **({"ref": item.ref} if item.ref else {}),
-            }
-            for item in page.items
-        ]
-    )
-    add_next_link(response, request, encode_cursor(page.next_pk) if page.next_pk else None)
-    return response

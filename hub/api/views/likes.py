@@ -5,9 +5,11 @@ from __future__ import annotations
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
+from community.people import followed_pks
 from community.queries import likers_of, likes_of
 from community.services import likes
 from hub.accounts.queries import get_user
+from hub.api.serializers.people import user_json
 from hub.api.serializers.values import date_text
 from hub.api.views.common import json_response, viewer_of
 from hub.core.ids import RepoType
@@ -29,19 +31,8 @@ def likers(request: HttpRequest, repo_type: RepoType, namespace: str, name: str)
     repo = get_repo_for_read(viewer_of(request), repo_type, namespace, name)
     limit = read_limit(request, default=100, maximum=1000)
     page = likers_of(repo, cursor=request.GET.get("cursor", ""), limit=limit)
-    response = json_response(
-        [
-            {
-                "_id": item.user.object_id,
-                "user": item.user.username,
-                "fullname": item.user.get_full_name(),
-                "avatarUrl": item.user.avatar_url,
-                "type": "user",
-                "isPro": False,
-            }
-            for item in page.items
-        ]
-    )
+    followed = followed_pks(viewer_of(request), [item.user_id for item in page.items])
+    response = json_response([user_json(item.user, is_following=item.user_id in followed) for item in page.items])
     add_next_link(response, request, page.next_cursor)
     return response
 

@@ -7,6 +7,7 @@ from django.http.response import HttpResponseBase
 
 from hub.api.requests import Fields
 from hub.api.views.common import json_response, repo_type_of
+from hub.catalog.queries import most_used_servable
 from hub.core.ids import RepoType
 from hub.core.taxonomy import LANGUAGES, LIBRARIES, LICENSES, PIPELINE_TAGS
 from hub.repos.cards import validate_card
@@ -74,11 +75,12 @@ def _licenses() -> list[dict[str, str]]:
 
 
 _SIZES = ("n<1K", "1K<n<10K", "10K<n<100K", "100K<n<1M", "1M<n<10M", "10M<n<100M", "100M<n<1B", "n>1T")
-_TAGS = {RepoType.MODEL: _model_tags, RepoType.DATASET: _dataset_tags, RepoType.SPACE: dict}
+_TAGS = {RepoType.MODEL: _model_tags, RepoType.DATASET: _dataset_tags, RepoType.SPACE: dict, RepoType.KERNEL: dict}
 
 
 def tasks(request: HttpRequest) -> HttpResponseBase:
-    """What models can do; clients take the names from here, and default models of which there are none."""
+    """What models can do; clients take the names from here, and the model to use where nobody names one."""
+    models = most_used_servable()
     return json_response(
         {
             tag.id: {
@@ -86,11 +88,11 @@ def tasks(request: HttpRequest) -> HttpResponseBase:
                 "label": str(tag.label),
                 "summary": str(tag.label),
                 "libraries": [],
-                "models": [],
+                "models": [{"id": model, "description": ""} for model in models.get(tag.id, ())],
                 "datasets": [],
                 "spaces": [],
                 "metrics": [],
-                "widgetModels": [],
+                "widgetModels": models.get(tag.id, []),
                 "demo": {"inputs": [], "outputs": []},
             }
             for tag in PIPELINE_TAGS.values()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
+from community.services.pulls import require_open_head
 from hub.api.requests import Fields, query_flag
 from hub.api.serializers.history import refs_json
 from hub.api.views.common import json_response, viewer_of
@@ -12,6 +13,7 @@ from hub.core.ids import RepoType
 from hub.repos import content
 from hub.repos.permissions import get_repo_for_files, get_repo_for_read, get_repo_for_write
 from hub.repos.services import refs
+from hub.storage.git.refs import PULL_PREFIX
 
 
 def list_refs(request: HttpRequest, repo_type: RepoType, namespace: str, name: str) -> HttpResponseBase:
@@ -71,6 +73,8 @@ def super_squash(
 ) -> HttpResponseBase:
     viewer = viewer_of(request)
     repo = get_repo_for_write(viewer, repo_type, namespace, name)
+    if revision.startswith(PULL_PREFIX):
+        require_open_head(viewer, repo, revision)
     fields = Fields.of(request)
     done = refs.super_squash(repo, actor=viewer, revision=revision, message=fields.text("message", "", max_length=500))
     return json_response({"commitId": done.oid})

@@ -16,6 +16,7 @@ from hub.core.ids import RepoType, split_repo_id
 from hub.repos.enums import Gating, Visibility
 from hub.repos.models import Repo
 from hub.repos.permissions import RepoMoved, check_files, get_repo_for_admin, get_repo_for_read, get_repo_for_write
+from hub.repos.protection import MAX_PATTERNS
 from hub.repos.services import repos
 
 _GATES = {False: Gating.OFF, "auto": Gating.AUTO, "manual": Gating.MANUAL}
@@ -32,7 +33,7 @@ def create(request: HttpRequest) -> HttpResponseBase:
             namespace=fields.text("organization", "") or viewer.user.username,
             name=fields.text("name"),
             repo_type=repo_type_of(fields.text("type", "")),
-            visibility=_visibility(fields),
+            visibility=visibility_of(fields),
             license=fields.text("license", ""),
             files=[_initial_file(file) for file in fields.objects("files", max_items=repos.MAX_INITIAL_FILES)],
             sdk=fields.text("sdk", ""),
@@ -53,7 +54,7 @@ def _localised(request: HttpRequest, error: Conflict, repo_type: RepoType) -> Co
     return Conflict(error.message, **{**error.data, "url": url})
 
 
-def _visibility(fields: Fields) -> Visibility | None:
+def visibility_of(fields: Fields) -> Visibility | None:
     """``visibility`` or the older ``private``. Raises: BadRequest."""
     given = fields.text("visibility", "")
     if given:
@@ -114,9 +115,32 @@ def settings(request: HttpRequest, repo_type: RepoType, namespace: str, name: st
     if gated is not None and (not isinstance(gated, bool | str) or gated not in _GATES):
         raise BadRequest("gated must be false, auto or manual.", param="gated")
     repo = repos.update_repo_settings(
-        viewer, repo, visibility=_visibility(fields), gated=None if gated is None else _GATES[gated]
+        viewer,
+        repo,
+        visibility=visibility_of(fields),
+        gated=None if gated is None else _GATES[gated],
+        protected_refs=_protected_refs(fields),
+        are_discussions_disabled=fields.flag("discussionsDisabled") if "discussionsDisabled" in fields else None,
     )
-    return json_response({"private": repo.is_private, "visibility": repo.visibility, "gated": repo.gated or False})
+    return json_response(
+        {
+            "private": repo.is_private,
+            "visibility": repo.visibility,
+            "gated": repo.gated or False,
+            "protectedRefs": repo.protected_refs,
+            "discussionsDisabled": repo.are_discussions_disabled,
+        }
+    )
+
+
+def _protected_refs(fields: Fields) -> list[str] | None:
+    """``protectedRefs``: patterns of branches and tags; absent leaves them. Raises: BadRequest."""
+    if "protectedRefs" not in fields:
+        return None
+    patterns = fields.items("protectedRefs", max_items=MAX_PATTERNS)
+    if not all(isinstance(pattern, str) for pattern in patterns):
+        raise BadRequest("protectedRefs must be a list of names.", param="protectedRefs")
+    return patterns
 
 
 def duplicate(request: HttpRequest, repo_type: RepoType, namespace: str, name: str) -> HttpResponseBase:
@@ -127,7 +151,7 @@ def duplicate(request: HttpRequest, repo_type: RepoType, namespace: str, name: s
     fields = Fields.of(request)
     to_namespace, to_name = split_repo_id(fields.text("repository"))
     try:
-        repo = repos.duplicate(viewer, source, namespace=to_namespace, name=to_name, visibility=_visibility(fields))
+        repo = repos.duplicate(viewer, source, namespace=to_namespace, name=to_name, visibility=visibility_of(fields))
     except Conflict as error:
         raise _localised(request, error, repo_type) from error
     return json_response({"url": page_url(request, repo), "name": repo.repo_id, "filesCopyPending": False})

@@ -5,6 +5,7 @@ HEAD carries the final headers itself, so that clients need no second request to
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import TypeVar
 
@@ -13,17 +14,20 @@ from django.http.response import HttpResponseBase
 
 from hub.api.redirects import HttpResponseTemporaryRedirect
 from hub.api.requests import query_flag
-from hub.api.views.common import base_url, viewer_of
+from hub.api.views.common import add_provenance, base_url, viewer_of
 from hub.core.errors import EntryNotFound
 from hub.core.ids import RepoType, is_oid
 from hub.core.ranges import ByteRange, single_range
 from hub.repos import content
 from hub.repos.content import Snapshot
 from hub.repos.permissions import get_repo_for_files
-from hub.repos.services import counters, lfs
+from hub.repos.provenance import pull_request_of
+from hub.repos.services import counters, lfs, xet
 from hub.storage.dataplane.responses import content_disposition, content_type_for
 from hub.storage.git.objects import TreeEntry
 from hub.storage.lfs.objects import download_url
+
+XET_FILE_INFO = "application/vnd.xet-fileinfo+json"
 
 Response = TypeVar("Response", bound=HttpResponseBase)
 
@@ -38,7 +42,7 @@ _UNTRUSTED = {
 def resolve(request: HttpRequest, repo_type: RepoType, namespace: str, name: str, rest: str) -> HttpResponseBase:
     """A file's content."""
     snapshot, entry = _find(request, repo_type, namespace, name, rest)
-    if request.method == "GET" and _is_from_start(request):
+    if request.method == "GET" and _is_from_start(request) and pull_request_of(snapshot) is None:
         _count(request, snapshot)
     if entry.lfs is None:
         return _serve(request, snapshot, entry)
@@ -48,6 +52,10 @@ def resolve(request: HttpRequest, repo_type: RepoType, namespace: str, name: str
         return _add_file_headers(HttpResponse(status=304), request, snapshot, entry)
     if request.method == "HEAD":
         return _head(request, snapshot, entry)
+    if XET_FILE_INFO in request.headers.get("accept", ""):
+        info = _xet_info(request, snapshot, entry)
+        if info is not None:
+            return info
     return _redirect_to_bytes(request, snapshot, entry)
 
 
@@ -133,6 +141,53 @@ def _redirect_to_bytes(request: HttpRequest, snapshot: Snapshot, entry: TreeEntr
     return response
 
 
+def _xet_info(request: HttpRequest, snapshot: Snapshot, entry: TreeEntry) -> HttpResponse | None:
+    """Where to get a file by Xet, for clients that ask for this instead of the bytes; None for whole files."""
+    file_hash = _xet_hash(snapshot, entry)
+    if file_hash is None:
+        return None
+    name = entry.path.rpartition("/")[2]
+    info = {
+        "hash": file_hash,
+        "refreshUrl": _refresh_url(request, snapshot),
+        "reconstructionUrl": _reconstruction_url(request, snapshot, file_hash),
+        "etag": f'"{_etag(entry)}"',
+        "size": entry.size,
+        "fileName": name,
+        "contentType": content_type_for(entry.path),
+        "contentDisposition": content_disposition("inline", entry.path),
+    }
+    response = _add_file_headers(HttpResponse(json.dumps(info)), request, snapshot, entry)
+    response["Content-Type"] = XET_FILE_INFO
+    response["Vary"] = "Accept"
+    return response
+
+
+def _xet_hash(snapshot: Snapshot, entry: TreeEntry) -> str | None:
+    return xet.file_hash(snapshot.repo, entry.lfs.sha256) if entry.lfs is not None else None
+
+
+def _refresh_url(request: HttpRequest, snapshot: Snapshot) -> str:
+    # Absolute: the client asks for it as it stands.
+    repo = snapshot.repo
+    return f"{base_url(request)}/api/{repo.type.plural}/{repo.repo_id}/xet-read-token/{snapshot.oid}"
+
+
+def _reconstruction_url(request: HttpRequest, snapshot: Snapshot, file_hash: str) -> str:
+    cas = xet.cas_url(snapshot.repo, viewer_of(request), base_url(request))
+    return f"{cas}/v2/reconstructions/{file_hash}"
+
+
+def _add_xet_headers(response: HttpResponseBase, request: HttpRequest, snapshot: Snapshot, file_hash: str) -> None:
+    refresh = _refresh_url(request, snapshot)
+    response["X-Xet-Hash"] = file_hash
+    response["X-Xet-Refresh-Route"] = refresh
+    response["Link"] = (
+        f'<{refresh}>; rel="xet-auth", '
+        f'<{_reconstruction_url(request, snapshot, file_hash)}>; rel="xet-reconstruction-info"'
+    )
+
+
 def _etag(entry: TreeEntry) -> str:
     return entry.lfs.sha256 if entry.lfs else entry.oid
 
@@ -147,12 +202,16 @@ def _is_cached(request: HttpRequest, etag: str) -> bool:
 
 def _add_file_headers(response: Response, request: HttpRequest, snapshot: Snapshot, entry: TreeEntry) -> Response:
     response["X-Repo-Commit"] = snapshot.oid
+    add_provenance(response, snapshot)
     response["ETag"] = f'"{_etag(entry)}"'
     response["Accept-Ranges"] = "bytes"
     response["Content-Type"] = content_type_for(entry.path)
     if entry.lfs is not None:
         response["X-Linked-Etag"] = f'"{entry.lfs.sha256}"'
         response["X-Linked-Size"] = str(entry.lfs.size)
+        file_hash = _xet_hash(snapshot, entry)
+        if file_hash is not None:
+            _add_xet_headers(response, request, snapshot, file_hash)
     if not query_flag(request, "noContentDisposition"):
         kind = "attachment" if query_flag(request, "download") else "inline"
         response["Content-Disposition"] = content_disposition(kind, entry.path)

@@ -8,13 +8,15 @@ from django.http.response import HttpResponseBase
 from hub.api.requests import query_flag, query_list, read_paths
 from hub.api.serializers.history import commit_json, diff_json, diff_text
 from hub.api.serializers.tree import entry_json
-from hub.api.views.common import json_response, viewer_of
+from hub.api.views.common import add_provenance, json_response, viewer_of
 from hub.core.errors import BadRequest
 from hub.core.ids import RepoType, is_oid
 from hub.core.pagination import add_next_link, decode_cursor, encode_cursor, read_limit
 from hub.repos import content
 from hub.repos.content import Snapshot
 from hub.repos.permissions import get_repo_for_files, get_repo_for_read
+from hub.repos.provenance import foreign_commits, pull_request_of
+from hub.repos.services import xet
 from hub.storage.git.objects import TreeEntry
 
 MAX_PATHS = 2_000
@@ -35,6 +37,7 @@ def tree(request: HttpRequest, repo_type: RepoType, namespace: str, name: str, r
         limit=read_limit(request, default=default, maximum=default),
     )
     response = json_response(_entries(snapshot, page.entries, is_expanded))
+    add_provenance(response, snapshot)
     if page.next_cursor is not None:
         # The commit rides along: a push between two pages must not shift what the pages show.
         add_next_link(response, request, encode_cursor(snapshot.oid, page.next_cursor))
@@ -55,7 +58,8 @@ def _tree_cursor(request: HttpRequest, snapshot: Snapshot) -> str | None:
 
 def _entries(snapshot: Snapshot, entries: list[TreeEntry], is_expanded: bool) -> list[dict[str, object]]:
     last = content.last_changes(snapshot, entries) if is_expanded else {}
-    return [entry_json(entry, last.get(entry.path)) for entry in entries]
+    hashes = xet.file_hashes(snapshot.repo, (entry.lfs.sha256 for entry in entries if entry.lfs is not None))
+    return [entry_json(entry, last.get(entry.path), hashes) for entry in entries]
 
 
 def paths_info(request: HttpRequest, repo_type: RepoType, namespace: str, name: str, revision: str) -> HttpResponseBase:
@@ -74,7 +78,13 @@ def commits(request: HttpRequest, repo_type: RepoType, namespace: str, name: str
     offset = _offset(request, limit)
     found = content.list_commits(snapshot, offset=offset, limit=limit + 1)
     is_formatted = "formatted" in query_list(request, "expand")
-    response = json_response([commit_json(commit, is_formatted=is_formatted) for commit in found[:limit]])
+    number, foreign = pull_request_of(snapshot), foreign_commits(snapshot)
+    response = json_response(
+        [
+            commit_json(commit, is_formatted=is_formatted, pull_request=number if commit.oid in foreign else None)
+            for commit in found[:limit]
+        ]
+    )
     response["X-Total-Count"] = str(content.count_commits(snapshot))
     if len(found) > limit:
         add_next_link(response, request, encode_cursor(offset + limit))

@@ -5,6 +5,7 @@ Source: hub-api §4 and §21.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, Final
 
 from django.conf import settings
@@ -13,6 +14,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 
+from community.people import followed_pks, is_following, numbers_of
 from hub.accounts.auth import Viewer
 from hub.accounts.enums import Action, NamespaceKind, Role, TokenRole
 from hub.accounts.models import AccessToken, Membership, Organization, User
@@ -22,6 +24,7 @@ from hub.accounts.services.organizations import change_role, remove_member
 from hub.accounts.services.tokens import MAX_REVOCATIONS, revoke_leaked
 from hub.api.account_queries import count_visible
 from hub.api.requests import parse_json
+from hub.api.serializers.people import avatar_url, organization_json, user_json
 from hub.core.errors import BadRequest, NamespaceNotFound, RateLimited
 from hub.core.ids import RepoType, fold
 from hub.core.ratelimit import REVOCATIONS, hit
@@ -43,8 +46,8 @@ def whoami(request: HttpRequest) -> JsonResponse:
         "isPro": False,
         "canPay": False,
         "periodEnd": None,
-        "avatarUrl": _avatar_url(user),
-        "orgs": [_own_organization(membership) for membership in memberships_of(user)],
+        "avatarUrl": avatar_url(user),
+        "orgs": [_own_organization(membership) for membership in _memberships(viewer, user)],
         "auth": _auth(viewer),
     }
     if _may_see_mail(viewer):
@@ -55,8 +58,17 @@ def whoami(request: HttpRequest) -> JsonResponse:
     return response
 
 
+def _memberships(viewer: Viewer, user: User) -> Iterable[Membership]:
+    """An application sees them with the scope for it only."""
+    is_hidden = viewer.token is not None and viewer.token.role == TokenRole.OAUTH and not viewer.allows(Action.ORG_READ)
+    return () if is_hidden else memberships_of(user)
+
+
 def _may_see_mail(viewer: Viewer) -> bool:
-    return viewer.token is None or viewer.token.role in {TokenRole.READ, TokenRole.WRITE}
+    token = viewer.token
+    if token is not None and token.role == TokenRole.OAUTH:
+        return "email" in token.scopes
+    return token is None or token.role in {TokenRole.READ, TokenRole.WRITE}
 
 
 def _auth(viewer: Viewer) -> dict[str, Any]:
@@ -64,6 +76,8 @@ def _auth(viewer: Viewer) -> dict[str, Any]:
     if token is None:
         return {"type": "session"}
     answer: dict[str, Any] = {"type": "access_token", "accessToken": _token(token)}
+    if token.role == TokenRole.OAUTH:  # without a name the client stores it as oauth-{user}
+        answer = {"type": "oauth", "scopes": token.scopes, "clientId": token.application_id}
     if token.expires_at:
         answer["expiresAt"] = token.expires_at.isoformat()
     return answer
@@ -89,26 +103,12 @@ def _token(token: AccessToken) -> dict[str, Any]:
 
 def _own_organization(membership: Membership) -> dict[str, Any]:
     return {
-        **_organization_brief(membership.organization),
+        **organization_json(membership.organization),
         "canPay": False,
         "periodEnd": None,
         "isEnterprise": False,
         "roleInOrg": membership.role,
     }
-
-
-def _organization_brief(organization: Organization) -> dict[str, Any]:
-    return {
-        "type": "org",
-        "id": organization.object_id,
-        "name": organization.name,
-        "fullname": organization.full_name or organization.name,
-        "avatarUrl": _avatar_url(organization),
-    }
-
-
-def _avatar_url(subject: User | Organization) -> str:
-    return f"{settings.HUB_URL}{subject.avatar_url}" if subject.avatar else f"{settings.HUB_URL}/static/icons/mark.svg"
 
 
 # --- others ----------------------------------------------------------------------------------------------------------
@@ -117,24 +117,25 @@ def _avatar_url(subject: User | Organization) -> str:
 def user_overview(request: HttpRequest, name: str) -> JsonResponse:
     """``GET /api/users/{name}/overview``; counts hold what the viewer may see (T36)."""
     user = get_user(name)
+    numbers = numbers_of(request.viewer, user)
     return JsonResponse(
         {
             "_id": user.object_id,
             "type": "user",
             "user": user.username,
             "fullname": user.get_full_name(),
-            "avatarUrl": _avatar_url(user),
+            "avatarUrl": avatar_url(user),
             "details": user.bio,
             "isPro": False,
-            "isFollowing": False,
+            "isFollowing": is_following(request.viewer, user),
             **_repo_counts(request.viewer, user.namespace_id),
-            "numDiscussions": 0,
+            "numDiscussions": numbers.discussions,
             "numPapers": 0,
-            "numUpvotes": 0,
-            "numLikes": 0,
-            "numFollowing": 0,
-            "numFollowers": 0,
-            "orgs": [_organization_brief(membership.organization) for membership in memberships_of(user)],
+            "numUpvotes": numbers.upvotes,
+            "numLikes": numbers.likes,
+            "numFollowing": numbers.following,
+            "numFollowers": numbers.followers,
+            "orgs": [organization_json(membership.organization) for membership in memberships_of(user)],
             "createdAt": user.date_joined.isoformat(),
         }
     )
@@ -146,14 +147,14 @@ def organization_overview(request: HttpRequest, name: str) -> JsonResponse:
     return JsonResponse(
         {
             "_id": organization.object_id,
-            **{key: value for key, value in _organization_brief(organization).items() if key != "id"},
+            **{key: value for key, value in organization_json(organization).items() if key != "id"},
             "details": organization.description,
             "isVerified": False,
-            "isFollowing": False,
+            "isFollowing": is_following(request.viewer, organization),
             "numUsers": organization.memberships.count(),
             **_repo_counts(request.viewer, organization.namespace_id),
             "numPapers": 0,
-            "numFollowers": 0,
+            "numFollowers": numbers_of(request.viewer, organization).followers,
             "createdAt": organization.created_at.isoformat(),
         }
     )
@@ -176,7 +177,12 @@ def organization_members(request: HttpRequest, name: str) -> JsonResponse:
         organization, after=request.GET.get("cursor", "")[:42], search=request.GET.get("search", "")[:42], limit=limit
     )
     with_role = role_in(request.viewer, organization.namespace_id) is Role.ADMIN
-    response = JsonResponse([_member(membership, with_role=with_role) for membership in page[:limit]], safe=False)
+    followed = followed_pks(request.viewer, [membership.user_id for membership in page[:limit]])
+    rows = [
+        _member(membership, with_role=with_role, is_followed=membership.user_id in followed)
+        for membership in page[:limit]
+    ]
+    response = JsonResponse(rows, safe=False)
     if len(page) > limit:
         query = request.GET.copy()
         query["cursor"] = fold(page[limit - 1].user.username)
@@ -184,17 +190,8 @@ def organization_members(request: HttpRequest, name: str) -> JsonResponse:
     return response
 
 
-def _member(membership: Membership, *, with_role: bool) -> dict[str, Any]:
-    user = membership.user
-    body = {
-        "_id": user.object_id,
-        "type": "user",
-        "user": user.username,
-        "fullname": user.get_full_name(),
-        "avatarUrl": _avatar_url(user),
-        "isPro": False,
-        "isFollowing": False,
-    }
+def _member(membership: Membership, *, with_role: bool, is_followed: bool) -> dict[str, Any]:
+    body = user_json(membership.user, is_following=is_followed)
     return {**body, "role": membership.role} if with_role else body
 
 
@@ -206,15 +203,9 @@ def _limit(text: str) -> int:
     return int(text)
 
 
-def no_followers(request: HttpRequest, kind: str, name: str) -> JsonResponse:
-    """Nobody follows anybody on this hub; unknown names are still 404."""
-    _require(name, NamespaceKind.USER if kind == "users" else NamespaceKind.ORGANIZATION)
-    return JsonResponse([], safe=False)
-
-
 def avatar(request: HttpRequest, kind: str, name: str) -> HttpResponse:
     """``GET /api/{users|organizations}/{name}/avatar``: the address, or a redirect to the picture when asked so."""
-    url = _avatar_url(_require(name, NamespaceKind.USER if kind == "users" else NamespaceKind.ORGANIZATION))
+    url = avatar_url(_require(name, NamespaceKind.USER if kind == "users" else NamespaceKind.ORGANIZATION))
     if request.GET.get("redirect") == "true" or request.headers.get("sec-fetch-dest") == "image":
         return HttpResponse(status=302, headers={"Location": url})
     return JsonResponse({"avatarUrl": url})
@@ -222,7 +213,7 @@ def avatar(request: HttpRequest, kind: str, name: str) -> HttpResponse:
 
 def avatar_redirect(request: HttpRequest, name: str) -> HttpResponse:
     """``GET /api/avatars/{name}``."""
-    return HttpResponse(status=302, headers={"Location": _avatar_url(_require(name, None))})
+    return HttpResponse(status=302, headers={"Location": avatar_url(_require(name, None))})
 
 
 def _require(name: str, kind: NamespaceKind | None) -> User | Organization:

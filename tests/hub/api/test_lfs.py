@@ -95,6 +95,9 @@ def test_quota_refuses_each_file_t75(client: Client, settings) -> None:
 def test_uploads_need_write_rights(client: Client) -> None:
     repo = make_repo()
     item = [{"oid": "d" * 64, "size": 1}]
-    assert _batch(client, repo, "upload", item, make_token(make_user(password=None))[1]).status_code == 403
+    stranger = make_token(make_user(password=None))[1]
+    assert _batch(client, repo, "upload", item, stranger, ref={"name": "main"}).status_code == 403
+    # Without a ref the files are for a pull request, which every reader may open (hub-api §13.4, §14.2).
+    assert _batch(client, repo, "upload", item, stranger).status_code == 200
     assert _batch(client, repo, "upload", item, make_token(repo.created_by, "read")[1]).status_code == 403
     assert _batch(client, repo, "upload", item).status_code == 401

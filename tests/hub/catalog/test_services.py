@@ -16,6 +16,7 @@ from hub.catalog.models import IndexChange, RepoIndex
 from hub.catalog.queries import list_repos
 from hub.catalog.trending import score, update_trending
 from hub.core.ids import RepoType
+from hub.repos.enums import Visibility
 from hub.repos.models import DownloadDay, Repo
 from tests.factories.accounts import make_user, make_viewer
 from tests.factories.catalog import make_row, publish_repo
@@ -171,3 +172,16 @@ def test_trending_fades_and_likes_outweigh_downloads(viewer):
     update_trending(now + timedelta(days=7))
     assert RepoIndex.objects.get(pk=liked.pk).trending_score == pytest.approx(10)
     assert score(0, 0, age_days=0) == 5
+
+
+def test_new_and_moved_repos_are_listed_before_their_files_are_read(viewer):
+    repo = publish_repo(viewer, "fresh-one", visibility=Visibility.PRIVATE)
+    RepoIndex.objects.all().delete()
+    IndexChange.objects.all().delete()
+    names = RepoFilters(author="ada", search=("fresh",), is_id_search=True)
+    services.place_repo(repo.pk)
+    assert [item.full_id for item in list_repos(viewer, names).items] == ["ada/fresh-one"]
+    assert list_repos(ANONYMOUS, names).items == []
+    Repo.objects.filter(pk=repo.pk).update(name="fresh-two", name_folded="fresh-two")
+    services.place_repo(repo.pk)
+    assert [item.full_id for item in list_repos(viewer, names).items] == ["ada/fresh-two"]

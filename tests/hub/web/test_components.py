@@ -30,7 +30,7 @@ def _page(_request):  # the routes below are only named, never visited
 _web = [
     path(name, _page, name=name)
     for name in (
-        "home", "model_list", "dataset_list", "repo_new", "search",
+        "home", "model_list", "dataset_list", "import_new", "repo_new", "search",
         "settings_profile", "settings_tokens", "org_new", "set_theme",
     )
 ] + [path("u/<name>", _page, name="profile")]  # fmt: skip
