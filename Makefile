@@ -61,7 +61,15 @@ test: setup-dev ## the test suite on SQLite and the embedded broker (PYTEST_ARGS
 .PHONY: test-pg
 test-pg: setup-dev ## the test suite on PostgreSQL and Redis (TEST_DATABASE_URL, TEST_REDIS_URL)
 	@# Journeys start hubs of their own on the embedded default: a second pass here would be the same again.
-	@exec env DATABASE_URL="$(TEST_DATABASE_URL)" REDIS_URL="$(TEST_REDIS_URL)" $(PY) -m pytest --ignore=tests/e2e $(PYTEST_ARGS)
+	@exec env DATABASE_URL="$(TEST_DATABASE_URL)" REDIS_URL="$(TEST_REDIS_URL)" $(PY) -m pytest --ignore=tests/e2e --ignore=tests/conformance $(PYTEST_ARGS)
+
+.PHONY: conformance
+conformance: setup-dev ## the clients' own tests and other clients against a live hub (package index and npm needed)
+	@exec env -u DATABASE_URL -u REDIS_URL $(PY) -m pytest tests/conformance $(PYTEST_ARGS)
+
+.PHONY: fuzz
+fuzz: setup-dev ## every route of the API with made-up requests, for thirty minutes (HUB_FUZZ_SECONDS)
+	@exec env -u DATABASE_URL -u REDIS_URL HUB_FUZZ_SECONDS=$${HUB_FUZZ_SECONDS:-1800} $(PY) -m pytest tests/conformance/test_fuzz_api.py $(PYTEST_ARGS)
 
 .PHONY: check
 check: lint types migrations ## everything that reads the code without running the suite

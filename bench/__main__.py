@@ -1,6 +1,6 @@
 """Everything that is measured, in one run and one table: ratios first, absolute numbers of this machine beside them.
 
-make bench          python -m bench [--quick] [--only hosted,transfer,pages]
+make bench          python -m bench [hosted] [transfer] [git] [pages] [--quick] [--rounds N] [--size-mb N] [--parts …]
 """
 
 from __future__ import annotations
@@ -13,35 +13,60 @@ import sys
 import tempfile
 from pathlib import Path
 
+from bench import git, transfer
 from bench.hosted import CALLERS, embeddings, first_token
-from bench.hub import BenchHub, bench_hub
-from bench.transfer import transfers
+from bench.hub import BenchHub, bench_hub, web_alone
+from bench.nginx import running_nginx
 
-PARTS = ("hosted", "transfer", "pages")
+WHAT = ("hosted", "transfer", "git", "pages")
 Row = tuple[str, str, str]
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--quick", action="store_true", help="fewer and shorter rounds; for a look, not for the record")
-    parser.add_argument("--only", default=",".join(PARTS), help="some of: " + ", ".join(PARTS))
-    parser.add_argument("--data", type=Path, help="data directory of the hub, kept; default: a new one, thrown away")
-    options = parser.parse_args()
-    wanted = options.only.split(",")
-    rounds = 3 if options.quick else 5
+    options = _options()
+    wanted = set(options.what or WHAT)
+    rounds = options.rounds or (3 if options.quick else 5)
     loads = [os.getloadavg()[0]]
     rows: list[Row] = []
-    with tempfile.TemporaryDirectory(prefix="agora-bench-") as scratch:
-        if {"hosted", "transfer"} & set(wanted):
+    with tempfile.TemporaryDirectory(prefix="agora-bench-", dir=options.scratch) as scratch:
+        if "hosted" in wanted:
             with bench_hub(options.data or Path(scratch) / "hub") as hub:
-                if "hosted" in wanted:
-                    rows += _hosted(hub, rounds, answers=96 if options.quick else 960)
-                if "transfer" in wanted:
-                    rows += _transfer(hub, Path(scratch), rounds)
+                rows += _hosted(hub, rounds, answers=96 if options.quick else 960)
+        if {"transfer", "git"} & wanted:
+            rows += _moved(Path(scratch), wanted, rounds, options)
         if "pages" in wanted:
             rows += _pages(rounds * 8)
     loads.append(os.getloadavg()[0])
     _print(rows, rounds, loads)
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("what", nargs="*", choices=[[], *WHAT], help="default: all")
+    parser.add_argument("--quick", action="store_true", help="fewer and shorter rounds; for a look, not for the record")
+    parser.add_argument("--rounds", type=int, default=0, help="alternating rounds; default 5, or 3 when quick")
+    parser.add_argument(
+        "--size-mb", type=int, default=0, help="size of the large file; default 1000, or 200 when quick"
+    )
+    parser.add_argument(
+        "--parts", default="", help=f"of transfer: {', '.join(transfer.PARTS)}; of git: {', '.join(git.PARTS)}"
+    )
+    parser.add_argument("--scratch", type=Path, help="where files of the run lie; some 15 times the large file")
+    parser.add_argument("--data", type=Path, help="data directory of the hub with demo models, kept for the next run")
+    return parser.parse_args()
+
+
+def _moved(scratch: Path, wanted: set[str], rounds: int, options: argparse.Namespace) -> list[Row]:
+    """Bytes in and out, on a hub of its own beside a private nginx."""
+    parts = options.parts.split(",") if options.parts else [*transfer.PARTS, *git.PARTS]
+    size_mb = options.size_mb or (200 if options.quick else 1000)
+    rows: list[Row] = []
+    with web_alone(scratch / "web") as hub, running_nginx(scratch / "nginx") as nginx:
+        if "transfer" in wanted:
+            rows += transfer.transfers(hub, nginx, scratch, rounds=rounds, size_mb=size_mb, parts=parts)
+        if "git" in wanted:
+            rows += git.git_parts(hub, nginx, scratch, rounds=rounds, parts=parts)
+    return rows
 
 
 def _hosted(hub: BenchHub, rounds: int, answers: int) -> list[Row]:
@@ -57,27 +82,6 @@ def _hosted(hub: BenchHub, rounds: int, answers: int) -> list[Row]:
             "first token: hosted − in process",
             f"{(first.ours - first.raw) * 1000:.0f} ms",
             f"{first.ours * 1000:.0f} / {first.raw * 1000:.0f} ms",
-        ),
-    ]
-
-
-def _transfer(hub: BenchHub, scratch: Path, rounds: int) -> list[Row]:
-    speeds = transfers(hub, scratch, rounds=rounds)
-    return [
-        (
-            "upload of 300 MiB / file copy",
-            f"{speeds.upload / speeds.copy:.2f}",
-            f"{speeds.upload:.0f} / {speeds.copy:.0f} MB/s",
-        ),
-        (
-            "upload of 300 MiB / SHA-256",
-            f"{speeds.upload / speeds.hashing:.2f}",
-            f"{speeds.upload:.0f} / {speeds.hashing:.0f} MB/s",
-        ),
-        (
-            "download of 300 MiB / file copy",
-            f"{speeds.download / speeds.copy:.2f}",
-            f"{speeds.download:.0f} / {speeds.copy:.0f} MB/s",
         ),
     ]
 

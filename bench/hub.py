@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import subprocess
+import sys
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -13,7 +15,7 @@ from pathlib import Path
 
 from bench.inputs import EMBEDDER, GENERATOR
 from tests.e2e.live import NO_LIMITS
-from tests.e2e.live_hub import LiveHub
+from tests.e2e.live_hub import ROOT, LiveHub
 
 #: A person may have ten calls in flight: 32 callers are four people.
 PEOPLE = ("first", "second", "third", "fourth")
@@ -38,6 +40,33 @@ class BenchHub:
         if found is None:
             raise SystemExit(f"no snapshot of {repo_id}: was it called?")
         return found
+
+
+class WebAlone(LiveHub):
+    """A hub without workers: nothing in the background takes the processors from a transfer that is measured."""
+
+    def start(self) -> WebAlone:
+        self.data_dir.mkdir(parents=True, exist_ok=True)
+        argv = [sys.executable, str(ROOT / "manage.py"), "up", "--only", "broker,web"]
+        with self.log.open("ab") as out:
+            self.process = subprocess.Popen(
+                argv, cwd=ROOT, env=self.environment, stdout=out, stderr=subprocess.STDOUT, start_new_session=True
+            )
+        self.wait_ready()
+        return self
+
+
+@contextlib.contextmanager
+def web_alone(data_dir: Path) -> Iterator[BenchHub]:
+    """A fresh hub without demo models and workers, and one person on it."""
+    settings = NO_LIMITS | {"HUB_LOG_LEVEL": "WARNING", "HUB_QUOTA_BYTES": "0"}
+    live = WebAlone(data_dir, settings=settings)
+    try:
+        live.start()
+        live.create_user(PEOPLE[0])
+        yield BenchHub(live, [live.create_token(PEOPLE[0])])
+    finally:
+        live.stop()
 
 
 @contextlib.contextmanager

@@ -1,129 +1,272 @@
-"""Bytes per second of one large file in (LFS PUT, hashed on arrival) and out (resolve, then the data plane)."""
+"""Large files in and out, each over nginx serving or taking the same bytes with the same client on the same machine.
+
+python -m bench transfer [--size-mb 1000] [--rounds 5] [--parts http,lfs-upload,…]
+
+Every act is a process of its own (``bench.clients``) with empty caches.  Hub and nginx take turns, and which of them
+begins changes with each round; a row's ratio is the median of the rounds' ratios.
+"""
 
 from __future__ import annotations
 
 import hashlib
-import http.client
 import json
 import os
+import secrets
 import shutil
 import statistics
-import time
+import subprocess
+import sys
+import tempfile
+import threading
 from collections.abc import Callable
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
-from urllib.parse import urlsplit
+from typing import Final
+from urllib.request import Request, urlopen
 
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+
+from bench.crowd import crowd
 from bench.hub import PEOPLE, BenchHub
+from bench.nginx import Nginx
 
-MIB = 1024 * 1024
-_BLOCK = 1 * MIB
+PARTS: Final = ("http", "reconstructed", "xet-download", "lfs-upload", "xet-upload", "crowd")
+TARGETS: Final = {
+    "http": 0.8,
+    "reconstructed": 0.6,
+    "xet-download": 0.5,
+    "lfs-upload": 0.6,
+    "xet-upload": 0.25,
+}
+MAX_RSS_MB: Final = 300
+MB: Final = 1_000_000
+_BLOCK: Final = 8 * 1024 * 1024
+Row = tuple[str, str, str]
 
 
 @dataclass(frozen=True, slots=True)
-class Speeds:
-    """Medians in MB/s; ``copy`` is a plain file copy with fsync, ``hashing`` SHA-256 of the same file."""
+class Measured:
+    """Seconds of each round."""
 
-    upload: float
-    download: float
-    copy: float
-    hashing: float
+    ours: list[float]
+    nginx: list[float]
+
+    @property
+    def ratio(self) -> float:
+        return statistics.median(nginx / ours for ours, nginx in zip(self.ours, self.nginx, strict=True))
 
 
-def transfers(hub: BenchHub, scratch: Path, *, rounds: int, size_mib: int = 300) -> Speeds:
-    source, size = scratch / "source.bin", size_mib * MIB
-    taken: dict[str, list[float]] = {"upload": [], "download": [], "copy": [], "hashing": []}
+@dataclass
+class Bench:
+    """One run; ``most_rss`` is the largest resident size that a web process had, bytes."""
 
-    def take(what: str, work: Callable[[], Any]) -> Any:
-        begun = time.perf_counter()
-        result = work()
-        taken[what].append(size / 1e6 / (time.perf_counter() - begun))
-        return result
+    hub: BenchHub
+    nginx: Nginx
+    scratch: Path
+    rounds: int
+    size_bytes: int
+    most_rss: int = 0
+    rows: list[Row] = field(default_factory=list)
+    _numbers: int = 0
 
-    name = f"transfer-{time.time_ns()}"
-    _api(hub, "POST", "/api/repos/create", {"name": name})
-    for number in range(rounds):
-        _write_random(source, size_mib)  # a file that is known already would not be sent
-        oid = take("hashing", lambda: _sha256(source))
-        take("copy", lambda: _copy(source, scratch / "copy.bin"))
-        take("upload", partial(_upload, hub, name, source, oid, size))
-        _commit(hub, name, f"{number}.bin", oid, size)
-        path = f"/{PEOPLE[0]}/{name}/resolve/main/{number}.bin"
-        take("download", partial(_download, hub, path, scratch / "got.bin"))
-        if _sha256(scratch / "got.bin") != oid:
+    @property
+    def repo_id(self) -> str:
+        return f"{PEOPLE[0]}/transfer"
+
+    def run(self, parts: list[str]) -> list[Row]:
+        stop = threading.Event()
+        sampler = threading.Thread(target=self._sample, args=(stop,), daemon=True)
+        sampler.start()
+        try:
+            self._api("POST", "/api/repos/create", {"name": "transfer"})
+            for part in PARTS:
+                if part in parts:
+                    self._parts()[part]()
+        finally:
+            stop.set()
+            sampler.join()
+        peak = self.most_rss / MB
+        self.rows.append(("web process, resident, at most", f"{peak:.0f} MB", f"target {MAX_RSS_MB} MB"))
+        return self.rows
+
+    def _parts(self) -> dict[str, Callable[[], None]]:
+        return {
+            "http": self._http_whole,
+            "reconstructed": self._reconstructed,
+            "xet-download": self._xet_download,
+            "lfs-upload": self._lfs_upload,
+            "xet-upload": self._xet_upload,
+            "crowd": self._crowd,
+        }
+
+    def _sample(self, stop: threading.Event) -> None:
+        while not stop.wait(0.05):
+            self.most_rss = max(self.most_rss, self.hub.live.web_rss_bytes())
+
+    # -- parts
+
+    def _http_whole(self) -> None:
+        source = self._fresh_file()
+        path = self._upload(source, is_xet=False)
+        self._compare("http", "HTTP download, whole object", lambda: self._get(path, source), self._get_plain(source))
+        self._forget(source)
+
+    def _reconstructed(self) -> None:
+        source = self._fresh_file()
+        path = self._upload(source, is_xet=True)
+        self._compare(
+            "reconstructed", "HTTP download, reconstructed", lambda: self._get(path, source), self._get_plain(source)
+        )
+        self._forget(source)
+
+    def _xet_download(self) -> None:
+        source = self._fresh_file()
+        path = self._upload(source, is_xet=True)
+
+        def ours() -> float:
+            return self._client("download", is_xet=True, repo_id=self.repo_id, path=path)
+
+        self._compare("xet-download", "Xet download", ours, self._get_plain(source))
+        self._forget(source)
+
+    def _lfs_upload(self) -> None:
+        self._compare_uploads("lfs-upload", "LFS upload, hashing included", is_xet=False, is_hashed=True)
+
+    def _xet_upload(self) -> None:
+        self._compare_uploads("xet-upload", "Xet upload, over a plain PUT", is_xet=True, is_hashed=False)
+
+    def _compare_uploads(self, part: str, name: str, *, is_xet: bool, is_hashed: bool) -> None:
+        source = self._fresh_file()
+
+        def ours() -> float:
+            self._make_fresh(source)  # what is known already would not be sent
+            return self._upload_seconds(source, is_xet=is_xet)[1]
+
+        def plain() -> float:
+            taken = self.nginx.taken / source.name
+            seconds = self._client(
+                "put", url=f"{self.nginx.url}/taken/{source.name}", file=str(source), is_hashed=is_hashed
+            )
+            if taken.stat().st_size != self.size_bytes:
+                raise SystemExit("nginx did not take the file")
+            taken.unlink()
+            return seconds
+
+        self._compare(part, name, ours, plain)
+        self._forget(source)
+
+    def _crowd(self) -> None:
+        found = crowd(self.hub, self.repo_id, self.scratch)
+        self.rows.append(
+            ("32 transfers of 200 MB at once", f"{found.errors} errors", f"{found.mb_per_s:.0f} MB/s together")
+        )
+
+    def _compare(self, part: str, name: str, ours: Callable[[], float], plain: Callable[[], float]) -> None:
+        measured = Measured([], [])
+        for number in range(self.rounds):
+            turns = [(measured.ours, ours), (measured.nginx, plain)]
+            for times, act in turns if number % 2 == 0 else turns[::-1]:
+                times.append(act())
+        speeds = [self.size_bytes / MB / statistics.median(times) for times in (measured.ours, measured.nginx)]
+        text = f"{speeds[0]:.0f} / {speeds[1]:.0f} MB/s, target {TARGETS[part]}"
+        self.rows.append((f"{name} / nginx", f"{measured.ratio:.2f}", text))
+        sys.stdout.write(f"{name}: {measured.ratio:.2f} ({text})\n")
+        sys.stdout.flush()
+
+    # -- files
+
+    def _fresh_file(self) -> Path:
+        self._numbers += 1
+        source = self.nginx.files / f"source-{self._numbers}.bin"
+        self._make_fresh(source)
+        return source
+
+    def _make_fresh(self, source: Path) -> None:
+        write_random(source, self.size_bytes)
+
+    def _forget(self, source: Path) -> None:
+        source.unlink()
+
+    # -- acts
+
+    def _upload(self, source: Path, *, is_xet: bool) -> str:
+        return self._upload_seconds(source, is_xet=is_xet)[0]
+
+    def _upload_seconds(self, source: Path, *, is_xet: bool) -> tuple[str, float]:
+        self._numbers += 1
+        path = f"file-{self._numbers}.bin"
+        return path, self._client("upload", is_xet=is_xet, repo_id=self.repo_id, file=str(source), path=path)
+
+    def _get(self, path: str, source: Path) -> float:
+        target = self.scratch / "got.bin"
+        seconds = self._client(
+            "http", url=f"{self.hub.live.url}/{self.repo_id}/resolve/main/{path}", target=str(target)
+        )
+        if sha256_of(target) != sha256_of(source):
             raise SystemExit("what came back is not what was sent")
-    return Speeds(**{name: statistics.median(values) for name, values in taken.items()})
+        target.unlink()
+        return seconds
+
+    def _get_plain(self, source: Path) -> Callable[[], float]:
+        target = self.scratch / "got.bin"
+
+        def act() -> float:
+            seconds = self._client("http", url=f"{self.nginx.url}/files/{source.name}", target=str(target))
+            target.unlink()
+            return seconds
+
+        return act
+
+    def _client(self, act: str, *, is_xet: bool = False, **wanted: str | bool) -> float:
+        if act in ("upload", "download"):
+            wanted |= {"endpoint": self.hub.live.url, "token": self.hub.tokens[0]}
+        return run_client(act, is_xet=is_xet, **wanted)
+
+    def _api(self, method: str, path: str, body: dict[str, str]) -> None:
+        headers = {"Authorization": f"Bearer {self.hub.tokens[0]}", "Content-Type": "application/json"}
+        request = Request(f"{self.hub.live.url}{path}", json.dumps(body).encode(), headers, method=method)
+        with urlopen(request, timeout=60):
+            pass
 
 
-def _write_random(path: Path, size_mib: int) -> None:
+def run_client(act: str, *, is_xet: bool = False, **wanted: str | bool) -> float:
+    """Run one act of ``bench.clients`` in a process with empty caches; return its seconds."""
+    with tempfile.TemporaryDirectory(prefix="agora-client-") as home:
+        environment = {
+            **os.environ,
+            "HF_HOME": home,
+            "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+            "HF_HUB_DISABLE_TELEMETRY": "1",
+        }
+        if not is_xet:
+            environment["HF_HUB_DISABLE_XET"] = "1"
+        argv = [sys.executable, "-m", "bench.clients", json.dumps({"act": act, **wanted})]
+        done = subprocess.run(argv, env=environment, check=False, capture_output=True, text=True)
+        if done.returncode:
+            raise SystemExit(f"{act} failed:\n{done.stderr[-3000:]}")
+        return float(json.loads(done.stdout.splitlines()[-1])["seconds"])
+
+
+def write_random(path: Path, size_bytes: int) -> None:
+    """Bytes that nothing compresses and nothing has seen; on disk before this returns."""
+    stream = Cipher(algorithms.AES(secrets.token_bytes(16)), modes.CTR(bytes(16))).encryptor()
+    zeros = bytes(_BLOCK)
     with path.open("wb") as file:
-        for _ in range(size_mib):
-            file.write(os.urandom(MIB))
+        for start in range(0, size_bytes, _BLOCK):
+            file.write(stream.update(zeros[: min(_BLOCK, size_bytes - start)]))
+        file.flush()
+        os.fsync(file.fileno())
 
 
-def _sha256(path: Path) -> str:
+def sha256_of(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _copy(source: Path, target: Path) -> None:
-    """As durable as what the hub does with an upload."""
-    shutil.copyfile(source, target)
-    with target.open("rb") as file:
-        os.fsync(file.fileno())
-
-
-def _upload(hub: BenchHub, name: str, source: Path, oid: str, size: int) -> None:
-    body = {
-        "operation": "upload",
-        "transfers": ["basic"],
-        "hash_algo": "sha256",
-        "objects": [{"oid": oid, "size": size}],
-    }
-    answer = _api(hub, "POST", f"/{PEOPLE[0]}/{name}.git/info/lfs/objects/batch", body)
-    url = urlsplit(answer["objects"][0]["actions"]["upload"]["href"])
-    client = http.client.HTTPConnection("127.0.0.1", hub.port, timeout=300, blocksize=_BLOCK)
-    with source.open("rb") as file:
-        client.request("PUT", f"{url.path}?{url.query}", file, {"Content-Length": str(size), "Host": url.netloc})
-        if client.getresponse().status != 200:
-            raise SystemExit("the upload was refused")
-    client.close()
-
-
-def _commit(hub: BenchHub, name: str, path: str, oid: str, size: int) -> None:
-    lines = [
-        {"key": "header", "value": {"summary": f"Add {path}"}},
-        {"key": "lfsFile", "value": {"path": path, "algo": "sha256", "oid": oid, "size": size}},
-    ]
-    _api(hub, "POST", f"/api/models/{PEOPLE[0]}/{name}/commit/main", "\n".join(map(json.dumps, lines)))
-
-
-def _download(hub: BenchHub, path: str, target: Path) -> None:
-    client = http.client.HTTPConnection("localhost", hub.port, timeout=300)
-    client.request("GET", path)
-    moved = client.getresponse()
-    moved.read()
-    url = urlsplit(moved.headers["location"])
-    client.request("GET", f"{url.path}?{url.query}")
-    answer = client.getresponse()
-    with target.open("wb") as file:
-        shutil.copyfileobj(answer, file, _BLOCK)
-    client.close()
-
-
-def _api(hub: BenchHub, method: str, path: str, body: dict[str, Any] | str) -> dict[str, Any]:
-    is_lines = isinstance(body, str)
-    kind = "application/x-ndjson" if is_lines else "application/json"
-    if "/info/lfs/" in path:
-        kind = "application/vnd.git-lfs+json"
-    client = http.client.HTTPConnection("localhost", hub.port, timeout=60)
-    headers = {"Authorization": f"Bearer {hub.tokens[0]}", "Content-Type": kind, "Accept": kind}
-    client.request(method, path, body if is_lines else json.dumps(body), headers)
-    answer = client.getresponse()
-    content = answer.read()
-    client.close()
-    if answer.status >= 300:
-        raise SystemExit(f"{path}: {answer.status} {content[:300]!r}")
-    return dict(json.loads(content))
+def transfers(hub: BenchHub, nginx: Nginx, scratch: Path, *, rounds: int, size_mb: int, parts: list[str]) -> list[Row]:
+    work = scratch / "transfer"
+    work.mkdir()
+    try:
+        return Bench(hub, nginx, work, rounds, size_mb * MB).run(parts)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)

@@ -102,6 +102,7 @@ INSTALLED_APPS = [
     "allauth.account",
     "allauth.mfa",
     "allauth.usersessions",
+    "allauth.idp.oidc",
     "rest_framework",
     "drf_spectacular",
     "hub.core",
@@ -229,9 +230,17 @@ CELERY_TASK_TIME_LIMIT = 3600
 CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "expire-uploads": {"task": "repos.expire_uploads", "schedule": crontab(minute=17)},
     "purge-deleted-repos": {"task": "repos.purge_deleted", "schedule": crontab(minute=37, hour=3)},
+    "wake-imports": {"task": "repos.wake_imports", "schedule": 30.0},
+    "forget-imports": {"task": "repos.forget_imports", "schedule": crontab(minute=27)},
+    "prune-git": {"task": "repos.prune", "schedule": crontab(minute=27, hour="*/6")},
     "reconcile-refs": {"task": "repos.reconcile", "schedule": 60.0},
+    "convert-files": {"task": "repos.convert_files", "schedule": crontab(minute="*/10")},
     "roll-downloads": {"task": "repos.roll_downloads", "schedule": crontab(minute=7)},
     "catch-up-index": {"task": "catalog.catch_up", "schedule": 60.0},
+    "mend-pull-requests": {"task": "community.mend_pull_requests", "schedule": 300.0},
+    "purge-pull-requests": {"task": "community.purge_pull_requests", "schedule": crontab(minute=7, hour=3)},
+    "wake-webhooks": {"task": "community.wake_webhooks", "schedule": 30.0},
+    "forget-deliveries": {"task": "community.forget_deliveries", "schedule": crontab(minute=57, hour=4)},
     "trending": {"task": "catalog.update_trending", "schedule": crontab(minute="*/15")},
     "settle-lost-calls": {"task": "inference.settle_lost_calls", "schedule": 60.0},
     "clear-sessions": {"task": "accounts.clear_expired", "schedule": crontab(minute=47, hour=4)},
@@ -310,6 +319,13 @@ MFA_ALLOW_UNVERIFIED_EMAIL = not IS_MAIL_CONFIGURED  # nothing can be verified t
 MFA_ADAPTER = "hub.accounts.mfa.MFAAdapter"
 # WebAuthn itself allows http only for localhost.
 MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = not IS_HTTPS
+IDP_OIDC_ADAPTER = "hub.accounts.oauth.adapter.OIDCAdapter"
+HUB_OIDC_KEY = env.text(
+    "HUB_OIDC_KEY",
+    "",
+    help="RSA key in PEM that signs the id tokens of the OAuth provider; empty: one is made and kept in HUB_DATA_DIR.",
+    secret=True,
+)
 USERSESSIONS_TRACK_ACTIVITY = False  # hub.accounts.sessions does, without a write for every page
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
@@ -330,10 +346,48 @@ HUB_MIN_FREE_BYTES = env.text(
     help="Uploads stop when the disk has less room than this; empty: the larger of 10 GiB and 5 % of the disk.",
     unit="bytes",
 )
-HUB_RATE_API = env.integer("HUB_RATE_API", 1000, help="API requests per user and 5 minutes; half for strangers.")
-HUB_RATE_RESOLVE = env.integer("HUB_RATE_RESOLVE", 5000, help="File requests per user and 5 minutes.")
+HUB_XET_CONVERT = env.flag(
+    "HUB_XET_CONVERT", True, help="Cut files that came by LFS or the web form into shared chunks, in the background."
+)
+HUB_XET_WHOLE_COPY_HOURS = env.integer(
+    "HUB_XET_WHOLE_COPY_HOURS",
+    24,
+    help="The whole copy of a file that was cut into chunks goes after this time.",
+    unit="hours",
+)
+HUB_RATE_API = env.integer(
+    "HUB_RATE_API", 10_000, help="API requests per user and 5 minutes; a twentieth per stranger's address."
+)
+HUB_RATE_RESOLVE = env.integer(
+    "HUB_RATE_RESOLVE", 20_000, help="File requests per user and 5 minutes; three twentieths per stranger's address."
+)
 HUB_RATE_REPO_CREATION = env.integer("HUB_RATE_REPO_CREATION", 600, help="New repositories per user and hour.")
+HUB_RATE_DISCUSSIONS = env.integer(
+    "HUB_RATE_DISCUSSIONS", 600, help="New discussions and pull requests per user and hour."
+)
+HUB_RATE_COMMENTS = env.integer(
+    "HUB_RATE_COMMENTS", 1200, help="Comments and changes of discussions per user and hour."
+)
 HUB_RATE_PAGES = env.integer("HUB_RATE_PAGES", 1000, help="Pages per user or address and 5 minutes.")
+
+# --- requests that the hub sends (hub/core/outgoing.py) --------------------------------------------------------------
+HUB_OUTGOING_PORTS = env.items(
+    "HUB_OUTGOING_PORTS",
+    ["80", "443", "8080", "8443"],
+    help="Ports that webhooks and imports may call; 'any' for all.",
+)
+HUB_OUTGOING_NETWORKS = env.items(
+    "HUB_OUTGOING_NETWORKS",
+    [],
+    help="Private networks that webhooks and imports may call, such as 10.0.0.0/8; all else must be public.",
+)
+HUB_IMPORT_MAX_BYTES = env.integer(
+    "HUB_IMPORT_MAX_BYTES", 200 * 10**9, help="Largest repository that an import copies.", unit="bytes"
+)
+HUB_IMPORTS_AT_ONCE = env.integer(
+    "HUB_IMPORTS_AT_ONCE", 1, help="Imports that run at a time; each takes one worker process while it runs."
+)
+HUB_IMPORT_HOURS = env.integer("HUB_IMPORT_HOURS", 24, help="An import that takes longer is given up.", unit="hours")
 
 # --- inference -------------------------------------------------------------------------------------------------------
 HUB_INFERENCE_ENABLED = env.flag("HUB_INFERENCE_ENABLED", True, help="Whether this hub runs models.")
@@ -381,7 +435,7 @@ REST_FRAMEWORK: dict[str, Any] = {
     "EXCEPTION_HANDLER": "hub.api.errors.exception_handler",
     "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",
 }
-SPECTACULAR_SETTINGS = {"TITLE": "Agora API", "VERSION": "1", "SERVE_INCLUDE_SCHEMA": False}
+SPECTACULAR_SETTINGS = {"TITLE": "Agora API", "VERSION": "1", "OAS_VERSION": "3.1.0", "POSTPROCESSING_HOOKS": []}
 
 # --- logs ------------------------------------------------------------------------------------------------------------
 HUB_LOG_LEVEL = env.text("HUB_LOG_LEVEL", "INFO", help="DEBUG, INFO, WARNING or ERROR.")

@@ -96,7 +96,9 @@ def _commit_of(repo: Repo, revision: str) -> str:
     names = [f"refs/heads/{revision}", f"refs/tags/{revision}"]
     oid = Ref.objects.filter(repo=repo, name__in=names).values_list("oid", flat=True).first()
     if oid is None:
-        oid = Ref.objects.filter(repo=repo, oid=revision).values_list("oid", flat=True).first()
+        # Heads of pull requests are strangers' files under the owner's name: they do not run here (T196).
+        heads = Ref.objects.filter(repo=repo, oid=revision).exclude(name__startswith="refs/pr/")
+        oid = heads.values_list("oid", flat=True).first()
     if oid is None:
         raise RevisionNotFound(f"Invalid rev id: {revision[:100]}")
     return oid

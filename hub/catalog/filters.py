@@ -104,6 +104,11 @@ class RepoFilters:
             repo_type=self.repo_type, author=self.author, sort=self.sort, is_id_search=self.is_id_search
         )
 
+    @property
+    def is_name_search_of_author(self) -> bool:
+        """Names within one namespace: few rows, and people look there for what they have just made."""
+        return self.is_id_search and bool(self.author) and self.change(search=()).is_unfiltered
+
     def query_string(self) -> str:
         """The canonical query string, "" or beginning with "?": equal filters give equal addresses."""
         pairs = [(name, value) for name, value in self.pairs() if value]

@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from django.core.cache import cache
 from django.db import connection
-from django.db.models import Q, QuerySet, TextField
+from django.db.models import Max, Q, QuerySet, TextField
 from django.db.models.functions import Cast
 
 from hub.accounts.auth import Viewer
@@ -32,6 +32,7 @@ from hub.catalog.words import without_nul
 from hub.core.errors import BadRequest
 from hub.core.ids import RepoType, fold
 from hub.core.taxonomy import LICENSES, LicenseClass, license_class, license_ids_of, pipeline_label
+from hub.repos.enums import Visibility
 from hub.repos.permissions import visible_to
 from hub.repos.urls import RepoUrls
 
@@ -118,6 +119,21 @@ class RepoPage:
 # --- lists -----------------------------------------------------------------------------------------------------------
 
 
+def most_used_servable() -> dict[str, list[str]]:
+    """The most downloaded open model that this hub runs, by pipeline tag; tags without one are left out."""
+    open_to_all = RepoIndex.objects.filter(
+        visible_to(Viewer(), "repo__"),
+        repo_type=RepoType.MODEL.value,
+        visibility=Visibility.PUBLIC,
+        gated="",
+        is_listed=True,
+        is_servable=True,
+    ).exclude(pipeline_tag="")
+    best = open_to_all.order_by().values("pipeline_tag").annotate(key=Max("s_downloads")).values_list("key", flat=True)
+    rows = RepoIndex.objects.filter(repo_id__in=[repo_pk_of(key) for key in best])
+    return {row["pipeline_tag"]: [row["full_id"]] for row in rows.values("pipeline_tag", "full_id")}
+
+
 def list_repos(viewer: Viewer, filters: RepoFilters, *, after: str | None = None, limit: int = 30) -> RepoPage:
     """A page of repos that the viewer may see; ``after`` is a cursor of an earlier page.
 
@@ -129,7 +145,8 @@ def list_repos(viewer: Viewer, filters: RepoFilters, *, after: str | None = None
     author = _author(filters)
     if filters.author and author is None:
         return RepoPage([], total=0)
-    reader = None if filters.is_unfiltered else search_index.open_reader()
+    is_for_rows = filters.is_unfiltered or filters.is_name_search_of_author
+    reader = None if is_for_rows else search_index.open_reader()
     if reader is None:
         keys, rows = _page_from_rows(viewer, filters, author, key, is_backward, limit + 1)
         total = None

@@ -8,10 +8,16 @@ import structlog
 from django.dispatch import receiver
 from kombu.exceptions import OperationalError
 
-from hub.catalog import tasks
+from hub.catalog import services, tasks
 from hub.repos.signals import commit_created, counters_changed, repo_changed, repo_created, repo_deleted, repo_moved
 
 log = structlog.get_logger("hub.catalog")
+
+
+# Before the next one: what is read from the files comes later, the address must not.
+@receiver([repo_created, repo_moved, repo_changed], dispatch_uid="catalog.place_repo")
+def place_repo(sender: Any, repo_pk: int, **_: Any) -> None:
+    services.place_repo(repo_pk)
 
 
 @receiver([repo_created, repo_moved, repo_changed, repo_deleted, commit_created], dispatch_uid="catalog.index_repo")

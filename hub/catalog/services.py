@@ -39,6 +39,40 @@ def index_repo(repo_pk: int) -> None:
     log.info("index_repo_outrun", repo=repo_pk)  # pushed again meanwhile each time: its own signal comes
 
 
+def place_repo(repo_pk: int) -> None:
+    """Show a new, moved or changed repo in lists at once, by its address; its files are read by ``index_repo``.
+
+    Clients look for what they have just made (hub-api §34.4).
+    """
+    repo = Repo.objects.select_related("namespace").filter(pk=repo_pk, deleted_at__isnull=True).first()
+    if repo is None:
+        return
+    place = _place(repo)
+    keys = sort_keys(
+        repo_pk=repo.pk,
+        trending_score=0.0,
+        likes=repo.likes,
+        downloads=repo.downloads,
+        updated_at=repo.updated_at,
+        created_at=repo.created_at,
+        parameters=None,
+    )
+    dates = {"updated_at": repo.updated_at, "created_at": repo.created_at}
+    RepoIndex.objects.update_or_create(repo=repo, defaults=place, create_defaults={**place, **dates, **keys})
+
+
+def _place(repo: Repo) -> dict[str, Any]:
+    return {
+        "repo_type": repo.repo_type,
+        "namespace_id": repo.namespace_id,
+        "full_id": repo.repo_id,
+        "full_id_folded": repo.repo_id.lower(),
+        "visibility": repo.visibility,
+        "gated": repo.gated,
+        "is_listed": not repo.is_disabled,
+    }
+
+
 def _write(repo: Repo, facts: HeadFacts) -> bool:
     """Write the row; False when the repo moved on while its files were read."""
     with transaction.atomic():
@@ -54,13 +88,7 @@ def _write(repo: Repo, facts: HeadFacts) -> bool:
 def _columns(repo: Repo, facts: HeadFacts, trending_score: float) -> dict[str, Any]:
     metadata = facts.metadata
     return {
-        "repo_type": repo.repo_type,
-        "namespace_id": repo.namespace_id,
-        "full_id": repo.repo_id,
-        "full_id_folded": repo.repo_id.lower(),
-        "visibility": repo.visibility,
-        "gated": repo.gated,
-        "is_listed": not repo.is_disabled,
+        **_place(repo),
         "head_oid": facts.head_oid,
         "pipeline_tag": facts.pipeline_tag[:60],
         "library_name": facts.library_name[:60],

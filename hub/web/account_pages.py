@@ -47,6 +47,9 @@ def account_nav(request: HttpRequest) -> list[dict[str, Any]]:
         (_("Sessions"), "usersessions_list", "monitor", ("usersessions",)),
         (_("Organizations"), "web:settings_organizations", "users", ("settings_organizations",)),
         (_("Access tokens"), "web:settings_tokens", "key-round", ("settings_token", "token_")),
+        (_("Applications"), "web:settings_applications", "boxes", ("settings_app", "application_")),
+        (_("Storage"), "web:settings_storage", "database", ("settings_storage",)),
+        (_("Imports"), "web:imports", "download", ("import",)),
         (_("Usage"), "inference:usage", "activity", ("usage",)),
     ]
     return [
@@ -59,6 +62,7 @@ def organization_nav(organization: Organization, current: str, *, is_admin: bool
     items = [(_("Members"), "org_members", "users")]
     if is_admin:
         items.insert(0, (_("Settings"), "org_settings", "settings"))
+        items.append((_("Storage"), "org_storage", "database"))
     return [
         {
             "label": label,

@@ -290,8 +290,7 @@ def _git(subject: _Subject) -> Snippet:
 def upload_commands(repo: Repo) -> list[Snippet]:
     """How to fill an empty repo from a terminal."""
     option = "" if repo.type is RepoType.MODEL else f" --repo-type {repo.repo_type}"
-    # Clients that upload over Xet by themselves find no such server here.
-    environment = f'export HF_ENDPOINT={settings.HUB_URL} HF_HUB_DISABLE_XET=1\nexport HF_TOKEN="hf_…"\n'
+    environment = f'export HF_ENDPOINT={settings.HUB_URL}\nexport HF_TOKEN="hf_…"\n'
     cli = f"{environment}hf upload {repo.repo_id} ./my-folder .{option}\n"
     git = (
         f"git lfs install\ngit clone {repo.urls.git}\ncd {repo.name}\n"
@@ -299,7 +298,6 @@ def upload_commands(repo: Repo) -> list[Snippet]:
     )
     python_option = "" if repo.type is RepoType.MODEL else f', repo_type="{repo.repo_type}"'
     python = (
-        'import os\n\nos.environ["HF_HUB_DISABLE_XET"] = "1"\n\n'
         f'from huggingface_hub import HfApi\n\napi = HfApi(endpoint="{settings.HUB_URL}", token="hf_…")\n'
         f'api.upload_folder(folder_path="my-folder", repo_id="{repo.repo_id}"{python_option})\n'
     )

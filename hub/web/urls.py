@@ -7,8 +7,8 @@ from typing import Any, Final
 from django.urls import URLPattern, path, register_converter
 
 from hub.core.ids import RepoType
-from hub.web import urls_accounts, urls_catalog, urls_upload
-from hub.web.views import files, history, repo_settings, repos, site
+from hub.web import urls_accounts, urls_catalog, urls_import, urls_upload
+from hub.web.views import files, history, repo_settings, repos, site, storage
 
 app_name = "web"
 
@@ -45,6 +45,7 @@ _OF_REPO: Final[tuple[tuple[str, Any, str], ...]] = (
     ("/refs", history.refs, "refs"),
     ("/settings", repo_settings.repo_settings, "repo_settings"),
     ("/settings/delete", repo_settings.repo_delete, "repo_delete"),
+    ("/settings/storage", storage.repo_storage, "repo_storage"),
 )
 
 
@@ -60,9 +61,10 @@ urlpatterns = [
     path("-/styleguide", site.styleguide, name="styleguide"),
     path("new", repos.repo_new, name="repo_new"),
     *urls_catalog.urlpatterns,
+    *urls_import.urlpatterns,
     *urls_accounts.urlpatterns,
     *urls_upload.urlpatterns,
 ]
 # Longer prefixes first; the names of the types are reserved, so no namespace is hidden by them.
-for _repo_type in (RepoType.DATASET, RepoType.SPACE, RepoType.MODEL):
+for _repo_type in (RepoType.DATASET, RepoType.SPACE, RepoType.KERNEL, RepoType.MODEL):
     urlpatterns += _routes_of(_repo_type)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from django.urls import path, register_converter
 
 from hub.core.ids import RESERVED_NAMES
-from hub.web.views import accounts, avatars, organizations, profile, tokens
+from hub.web.views import accounts, avatars, oauth, organizations, profile, tokens
 
 
 class NamespaceConverter:
     """A first path segment that can be a user or organization: reserved words fall through to other routes."""
 
-    regex = r"[A-Za-z0-9][A-Za-z0-9-]{1,41}"
+    regex = r"[A-Za-z0-9][A-Za-z0-9_-]{1,41}"
 
     def to_python(self, value: str) -> str:
         if value.lower() in RESERVED_NAMES:
@@ -44,6 +44,14 @@ urlpatterns = [
     path("settings/tokens/<str:object_id>/rename", tokens.token_rename, name="token_rename"),
     path("settings/tokens/<str:object_id>/rotate", tokens.token_rotate, name="token_rotate"),
     path("settings/tokens/<str:object_id>/revoke", tokens.token_revoke, name="token_revoke"),
+    path("settings/applications", oauth.settings_applications, name="settings_applications"),
+    path("settings/applications/new", oauth.application_new, name="application_new"),
+    path("settings/applications/<str:client_id>", oauth.application_detail, name="application_detail"),
+    path("settings/applications/<str:client_id>/secret", oauth.application_secret, name="application_secret"),
+    path("settings/applications/<str:client_id>/delete", oauth.application_delete, name="application_delete"),
+    path("settings/applications/<str:client_id>/withdraw", oauth.application_withdraw, name="application_withdraw"),
+    path("device", oauth.device_page, name="device"),
+    path("oauth/authorize", oauth.authorize, name="oauth_authorize"),
     path("organizations/new", organizations.org_new, name="org_new"),
     path("organizations/<namespace:name>/settings", organizations.org_settings, name="org_settings"),
     path("organizations/<namespace:name>/delete", organizations.org_delete, name="org_delete"),

@@ -19,5 +19,7 @@ def _routes_of(repo_type: RepoType) -> list[URLPattern]:
 
 # Longer prefixes first: `datasets/…` would match the routes of a model in a namespace of that name.
 urlpatterns: list[URLPattern] = [
-    route for repo_type in (RepoType.DATASET, RepoType.SPACE, RepoType.MODEL) for route in _routes_of(repo_type)
+    route
+    for repo_type in (RepoType.DATASET, RepoType.SPACE, RepoType.KERNEL, RepoType.MODEL)
+    for route in _routes_of(repo_type)
 ]

@@ -9,7 +9,7 @@ from django.utils import translation
 
 from hub.core.edge import Scope
 from hub.core.error_words import in_words_of_reader
-from hub.core.errors import AuthenticationRequired, HubError, NotFound
+from hub.core.errors import AuthenticationRequired, HubError, NotFound, header_text
 from inference.gateway.http import header
 from inference.protocol.errors import InferenceError
 
@@ -58,8 +58,8 @@ def as_told(error: InferenceError, scope: Scope) -> InferenceError:
 
 def headers_of(error: InferenceError, request_id: str) -> Headers:
     found: Headers = [
-        (b"x-error-code", _latin(error.code)),
-        (b"x-error-message", _latin(error.message)),
+        (b"x-error-code", header_text(error.code).encode()),
+        (b"x-error-message", header_text(error.message).encode()),
         (b"x-request-id", request_id.encode()),
     ]
     if error.retry_after_s is not None:
@@ -67,10 +67,6 @@ def headers_of(error: InferenceError, request_id: str) -> Headers:
     if error.status == 401:
         found.append((b"www-authenticate", b'Bearer realm="Agora"'))
     return found
-
-
-def _latin(text: str) -> bytes:
-    return text.encode("latin-1", "replace").replace(b"\n", b" ").replace(b"\r", b" ")
 
 
 def openai_body(error: InferenceError) -> dict[str, Any]:

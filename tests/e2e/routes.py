@@ -25,6 +25,13 @@ NO_PAGE: Final = {
     "styleguide": "only with HUB_DEBUG",
     "account_confirm_email": "needs a mailed key",
     "avatar": "a picture",
+    "device_code": "OAuth: for programs",
+    "userinfo": "OAuth: for programs",
+    "oauth_token": "OAuth: for programs",
+    "oauth_revoke": "OAuth: for programs",
+    "oauth_authorize": "needs a program that asks",
+    "jwks": "keys, for programs",
+    "openid_configuration": "facts for programs",
     "mfa_remove_webauthn": "needs a security key",
     "mfa_edit_webauthn": "needs a security key",
 }
@@ -90,6 +97,9 @@ def addresses(seeded: dict[str, Any]) -> Iterator[tuple[str, str]]:
             continue
         for label, values in _faces(route, seeded):
             yield "-".join(filter(None, [_prefix(route), route.name or "unnamed", label])), route.path(values)
+    yield "api_docs", "/api/docs"
+    yield "api_docs-found", "/api/docs?q=commit"
+    yield "api_docs-group", "/api/docs/repositories"
     yield "error-404", "/ada/there-is-no-such-repo"
     yield "repo-empty", "/ada/empty"
     yield "repo-generator", "/ada/murmur"
@@ -101,8 +111,8 @@ def addresses(seeded: dict[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def _is_double(route: Route) -> bool:
-    """Spaces are plain storage: their pages are those of models, but for the first."""
-    return route.repo_type is RepoType.SPACE and route.name != "repo"
+    """Spaces and kernels are plain storage: their pages are those of models, but for the first."""
+    return route.repo_type in (RepoType.SPACE, RepoType.KERNEL) and route.name != "repo"
 
 
 def _prefix(route: Route) -> str:
@@ -113,11 +123,13 @@ _REPOS: Final = {
     RepoType.MODEL: ("ada", "pebble-embedder"),
     RepoType.DATASET: ("orchard", "weather"),
     RepoType.SPACE: ("ada", "slides"),
+    RepoType.KERNEL: ("ada", "lathe"),
 }
 _FILES: Final = {
     RepoType.MODEL: ["README.md", "model.safetensors", "config.json", "notes/train.py", "notes/losses.csv"],
     RepoType.DATASET: ["data/weather.csv", "data/weather.parquet"],
     RepoType.SPACE: ["index.html"],
+    RepoType.KERNEL: ["build.toml"],
 }
 
 
@@ -135,6 +147,8 @@ def _faces(route: Route, seeded: dict[str, Any]) -> Iterator[tuple[str, dict[str
         "uidb36": "1",
         "key": "set-password",
         "invitation_pk": "1",
+        "client_id": seeded["client_id"],
+        "import_id": seeded["import_id"],
         "pk": "1",
         "rest": "main",
         "revision": "main",

@@ -20,16 +20,19 @@ import django
 
 django.setup()
 
+from django.utils import timezone
+
 from hub.accounts.auth import Viewer
 from hub.accounts.enums import Role
 from hub.accounts.models import Organization, User
+from hub.accounts.oauth.applications import create_application
 from hub.accounts.services.organizations import create_organization, invite_member, set_member
 from hub.accounts.services.tokens import create_token
 from hub.accounts.services.users import create_user
 from hub.core.ids import RepoType
 from hub.demo.folders import commit_folder
-from hub.repos.enums import Visibility
-from hub.repos.models import Repo
+from hub.repos.enums import ImportState, Visibility
+from hub.repos.models import Repo, RepoImport
 from hub.repos.services.commits import AddBytes, create_commit
 from hub.repos.services.refs import create_branch, create_tag
 from hub.repos.services.repos import create_repo
@@ -103,6 +106,10 @@ def main() -> None:
     made = {"commits": _repos(ada, grace), "tokens": _tokens(ada, grace)}
     made["token_id"] = ada.access_tokens.first().object_id
     made["invitation"] = _invite(orchard, ada, grace)
+    made["client_id"] = create_application(
+        ada, name="Herbarium", redirect_uris=["https://herbarium.example/back"], scopes=["openid"], is_public=False
+    )[0].id
+    made["import_id"] = _import(ada).object_id
     sys.stdout.write(json.dumps(made) + "\n")
 
 
@@ -118,6 +125,26 @@ def _tokens(ada: User, grace: User) -> dict[str, str]:
         "stranger": (grace, "write", "desk"),
     }
     return {kind: create_token(user, role=role, name=name)[1] for kind, (user, role, name) in made.items()}
+
+
+def _import(ada: User) -> RepoImport:
+    """A copy that went wrong midway: the page with the most to say."""
+    return RepoImport.objects.create(
+        author=ada,
+        namespace=ada.namespace,
+        name="copied",
+        repo_type=RepoType.MODEL,
+        endpoint="https://other.example",
+        source="someone/model",
+        commit_oid="0" * 40,
+        state=ImportState.FAILED,
+        error="The other hub stopped answering.",
+        files_total=7,
+        files_done=3,
+        bytes_total=500_000_000,
+        bytes_done=120_000_000,
+        finished_at=timezone.now(),
+    )
 
 
 def _invite(orchard: Organization, ada: User, grace: User) -> str:
@@ -138,11 +165,13 @@ def _repos(ada: User, grace: User) -> dict[str, str]:
         _dataset(ada),
         _repo(ada, "ada/empty"),
         _repo(ada, "ada/slides", RepoType.SPACE, files={"index.html": b"<h1>Slides</h1>\n"}),
+        _repo(ada, "ada/lathe", RepoType.KERNEL, files={"build.toml": b"[general]\nname = 'lathe'\n"}),
         # Its file is a pickle, as the tests of poisoned repos make more of.
         _repo(grace, "grace/old-weights", files={"pytorch_model.bin": b"\x80\x02}q\x00.", "config.json": b"{}"}),
         _repo(ada, "ada/secret-plans", is_private=True, files=_SECRET_FILES),
         _repo(ada, "ada/secret-rows", RepoType.DATASET, is_private=True, files=_SECRET_FILES),
         _repo(ada, "ada/secret-desk", RepoType.SPACE, is_private=True, files=_SECRET_FILES),
+        _repo(ada, "ada/secret-lathe", RepoType.KERNEL, is_private=True, files=_SECRET_FILES),
     ]
     return {f"{repo.type.web_prefix}{repo.repo_id}": Repo.objects.get(pk=repo.pk).head_oid for repo in repos}
 

@@ -128,7 +128,6 @@ def test_a_poisoned_repo_is_refused_with_the_reason_and_nothing_runs(
 def _publish(hub: FullHub, repo_id: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """By the client that people use, in a process whose settings it reads at import."""
     monkeypatch.setenv("HF_ENDPOINT", hub.url)
-    monkeypatch.setenv("HF_HUB_DISABLE_XET", "1")
     monkeypatch.setenv("HF_TOKEN", hub.seeded["tokens"]["write"])
     monkeypatch.setenv("HF_HOME", str(folder.parent / "home"))
     script = (

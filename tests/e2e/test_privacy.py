@@ -22,8 +22,18 @@ from tests.e2e.routes import Route, all_routes
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
 # As long as each other: lengths must agree, too.
-PRIVATE = {RepoType.MODEL: "secret-plans", RepoType.DATASET: "secret-rows", RepoType.SPACE: "secret-desk"}
-MISSING = {RepoType.MODEL: "secret-plain", RepoType.DATASET: "secret-rags", RepoType.SPACE: "secret-dusk"}
+PRIVATE = {
+    RepoType.MODEL: "secret-plans",
+    RepoType.DATASET: "secret-rows",
+    RepoType.SPACE: "secret-desk",
+    RepoType.KERNEL: "secret-lathe",
+}
+MISSING = {
+    RepoType.MODEL: "secret-plain",
+    RepoType.DATASET: "secret-rags",
+    RepoType.SPACE: "secret-dusk",
+    RepoType.KERNEL: "secret-later",
+}
 # What differs between two answers to the same question: identity, clock, remaining calls, random form tokens.
 # `connection: close` depends on whether the body had arrived when the answer was ready.
 _OF_THE_MOMENT = {

@@ -155,7 +155,7 @@ def _owner_avatar(repo: Repo) -> str:
 
 def _tabs(repo: Repo, tab: str, *, file_count: int | None, is_admin: bool) -> list[Tab]:
     first = _("Model card") if repo.type is RepoType.MODEL else _("Dataset card")
-    if repo.type is RepoType.SPACE:
+    if repo.type in (RepoType.SPACE, RepoType.KERNEL):
         first = _("About")
     tabs = [
         Tab(first, repo.urls.page, tab == "card", "book-open"),

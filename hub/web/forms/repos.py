@@ -315,6 +315,21 @@ class MoveForm(forms.Form):
         self.fields["namespace"].choices = [(name, name) for name in owners]
 
 
+class ProtectionForm(forms.Form):
+    """Branches and tags whose history stays, one pattern a line."""
+
+    protected_refs = forms.CharField(
+        required=False,
+        max_length=12_000,
+        label=gettext_lazy("Protected branches and tags"),
+        help_text=gettext_lazy("One a line: main, release/*, refs/tags/v*. A star stands for any characters."),
+        widget=forms.Textarea(attrs={"rows": 4, "spellcheck": "false", "autocapitalize": "none"}),
+    )
+
+    def clean_protected_refs(self) -> list[str]:
+        return self.cleaned_data["protected_refs"].splitlines()
+
+
 class VisibilityForm(forms.Form):
     visibility = forms.ChoiceField(
         label=gettext_lazy("Visibility"),

@@ -170,7 +170,7 @@ def initial_from_link(query: QueryDict, username: str) -> tuple[dict[str, Any], 
     The Hub's own ``ownUserPermissions`` and ``tokenType`` are understood too. What is not known is left out: a link
     proposes, the form decides.
     """
-    roles, expiries = set(TokenRole.values), {*_DAYS, "never"}
+    roles, expiries = {*TokenRole.values} - {TokenRole.OAUTH.value}, {*_DAYS, "never"}
     initial: dict[str, Any] = {}
     if name := query.get("name") or query.get("displayName"):
         initial["name"] = name[:100]

@@ -19,10 +19,11 @@ from hub.repos.models import Repo
 from hub.repos.permissions import get_repo_for_admin
 from hub.repos.queries import known_refs, storage_used
 from hub.repos.services.repos import delete_repo, move_repo, update_repo_settings
+from hub.storage.git.refs import BRANCH_PREFIX
 from hub.web.account_pages import session_required
 from hub.web.contexts.repos import index_of, list_href, repo_head, repo_url
 from hub.web.forms.accounts import TypeNameForm, add_refusal
-from hub.web.forms.repos import MoveForm, VisibilityForm
+from hub.web.forms.repos import MoveForm, ProtectionForm, VisibilityForm
 from hub.web.views.repos import creatable_namespaces
 
 
@@ -31,7 +32,8 @@ from hub.web.views.repos import creatable_namespaces
 def repo_settings(request: HttpRequest, repo_type: RepoType, namespace: str, name: str) -> HttpResponse:
     repo = get_repo_for_admin(request.viewer, repo_type, namespace, name)
     if request.method == "POST":
-        act = {"visibility": _set_visibility, "move": _move}.get(request.POST.get("action", ""))
+        acts = {"visibility": _set_visibility, "move": _move, "protection": _set_protection}
+        act = acts.get(request.POST.get("action", ""))
         return act(request, repo) if act else redirect(repo.urls.settings)
     return _page(request, repo)
 
@@ -49,6 +51,7 @@ def _page(
     *,
     move_form: MoveForm | None = None,
     visibility_form: VisibilityForm | None = None,
+    protection_form: ProtectionForm | None = None,
     status: int = 200,
 ) -> HttpResponse:
     refs = known_refs(repo)
@@ -57,6 +60,7 @@ def _page(
         "repo_head": repo_head(request, repo, "settings", index=index_of(repo)),
         "move_form": move_form or _move_form(request, repo),
         "visibility_form": visibility_form or VisibilityForm(initial={"visibility": repo.visibility}),
+        "protection_form": protection_form or ProtectionForm(initial={"protected_refs": _patterns_text(repo)}),
         "delete_href": repo_url(repo, "repo_delete"),
         "owner_storage_bytes": storage_used(repo.namespace),
         "branch_count": sum(kind == "branch" for _name, kind in refs),
@@ -76,6 +80,24 @@ def _set_visibility(request: HttpRequest, repo: Repo) -> HttpResponse:
         _("This repository is private now.") if changed.is_private else _("This repository is public now."),
     )
     return redirect(repo.urls.settings)
+
+
+def _patterns_text(repo: Repo) -> str:
+    """Branches by their short names, as people type them."""
+    return "\n".join(pattern.removeprefix(BRANCH_PREFIX) for pattern in repo.protected_refs)
+
+
+def _set_protection(request: HttpRequest, repo: Repo) -> HttpResponse:
+    form = ProtectionForm(request.POST)
+    if form.is_valid():
+        try:
+            update_repo_settings(request.viewer, repo, protected_refs=form.cleaned_data["protected_refs"])
+        except BadRequest as error:
+            add_refusal(form, error)
+        else:
+            messages.success(request, _("The list of protected branches and tags was saved."))
+            return redirect(repo.urls.settings)
+    return _page(request, repo, protection_form=form, status=422)
 
 
 def _move(request: HttpRequest, repo: Repo) -> HttpResponse:
