@@ -22,7 +22,7 @@ from hub.core.errors import AuthenticationRequired, BadRequest, HubError
 from hub.core.ids import RepoType
 from hub.core.pagination import add_next_link, read_limit
 from hub.repos.enums import AccessState
-from hub.repos.gates import all_requests, requests_of
+from hub.repos.gates import all_requests, read_gate_form, requests_of
 from hub.repos.models import AccessRequest, Repo
 from hub.repos.permissions import get_repo_for_admin, get_repo_for_read
 from hub.repos.services import access
@@ -163,17 +163,19 @@ def report(request: HttpRequest, repo_type: RepoType, namespace: str, name: str)
     repo = _gated_repo(viewer_of(request), repo_type, namespace, name)
     rows = all_requests(repo, limit=MAX_REPORT_ROWS)
     wants_json = request.GET.get("format") == "json" or "application/json" in request.headers.get("accept", "")
-    response = json_response([_item(row) for row in rows]) if wants_json else _csv(rows)
+    response = json_response([_item(row) for row in rows]) if wants_json else _csv(repo, rows)
     suffix = "json" if wants_json else "csv"
     response["Content-Disposition"] = f'attachment; filename="{repo.name}-access-report.{suffix}"'
     response["Cache-Control"] = "private, no-store"
     return response
 
 
-def _csv(rows: list[AccessRequest]) -> HttpResponse:
+def _csv(repo: Repo, rows: list[AccessRequest]) -> HttpResponse:
     response = HttpResponse(content_type="text/csv; charset=utf-8")
     writer = csv.writer(response)
-    labels = list(dict.fromkeys(label for row in rows for label in row.answers))
+    # In the form's order, then what former forms asked: databases do not keep the order of an object's keys.
+    asked = [field.label for field in read_gate_form(repo).fields]
+    labels = list(dict.fromkeys([*asked, *sorted({label for row in rows for label in row.answers})]))
     writer.writerow(
         map(_cell, ["user", "fullname", "email", "status", "asked", "decided", "decidedBy", "rejectionReason", *labels])
     )
