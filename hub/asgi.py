@@ -66,6 +66,10 @@ def _is_cas(scope: Scope) -> bool:
     return scope["path"].startswith("/cas/") or is_telemetry
 
 
+def _is_upstream(scope: Scope) -> bool:
+    return scope["path"].startswith("/_u/")
+
+
 def _is_git(scope: Scope) -> bool:
     return _GIT.fullmatch(scope["path"]) is not None
 
@@ -83,6 +87,12 @@ def _data_app() -> ASGIApp:
 
 def _cas_app() -> ASGIApp:
     from hub.api.cas import application  # noqa: PLC0415 -- needs django.setup()
+
+    return application
+
+
+def _upstream_app() -> ASGIApp:
+    from hub.api.upstream import application  # noqa: PLC0415 -- needs django.setup()
 
     return application
 
@@ -123,6 +133,7 @@ DOORS: Final = (
     Door("health", _is_health, HealthApp),
     Door("data", _is_data, _data_app),
     Door("cas", _is_cas, _cas_app),
+    Door("upstream", _is_upstream, _upstream_app),
     Door("git", _is_git, _git_app),
     Door("inference", _is_inference, _inference_app),
     Door("django", lambda scope: True, _django_app),

@@ -388,6 +388,18 @@ HUB_IMPORTS_AT_ONCE = env.integer(
     "HUB_IMPORTS_AT_ONCE", 1, help="Imports that run at a time; each takes one worker process while it runs."
 )
 HUB_IMPORT_HOURS = env.integer("HUB_IMPORT_HOURS", 24, help="An import that takes longer is given up.", unit="hours")
+HUB_UPSTREAM_URL = env.text(
+    "HUB_UPSTREAM_URL",
+    "",
+    help="Another hub, such as https://huggingface.co: what this one lacks is fetched from there and kept; empty: off.",
+)
+HUB_UPSTREAM_TOKEN = env.text("HUB_UPSTREAM_TOKEN", "", help="Access token for it, read only.", secret=True)
+HUB_UPSTREAM_NAMESPACES = env.items(
+    "HUB_UPSTREAM_NAMESPACES", [], help="Owners there whose repositories may be fetched; 'any' for all."
+)
+HUB_UPSTREAM_FRESH_SECONDS = env.integer(
+    "HUB_UPSTREAM_FRESH_SECONDS", 300, help="How long a branch of it is taken for unchanged.", unit="seconds"
+)
 
 # --- inference -------------------------------------------------------------------------------------------------------
 HUB_INFERENCE_ENABLED = env.flag("HUB_INFERENCE_ENABLED", True, help="Whether this hub runs models.")

@@ -321,6 +321,62 @@ class RepoImportFile(models.Model):
         return self.path
 
 
+class UpstreamRepo(models.Model):
+    """A repo of the upstream hub that somebody asked for; its address here is the one it has there."""
+
+    repo_type = models.CharField(max_length=8, choices=RepoTypeChoice.choices)
+    namespace = models.CharField(max_length=96)
+    name = models.CharField(max_length=96)
+    endpoint = models.CharField(max_length=300)
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["endpoint", "repo_type", "namespace", "name"], name="upstream_repo_once")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.endpoint} {self.namespace}/{self.name}"
+
+
+class UpstreamAnswer(models.Model):
+    """What the upstream hub's API said of a repo; kept for good where the address names a commit."""
+
+    repo = models.ForeignKey(UpstreamRepo, on_delete=models.CASCADE, related_name="answers")
+    digest = models.CharField(max_length=64)  # of the address below the repo's
+    body = models.JSONField()
+    following = models.CharField(max_length=2000, blank=True)  # address of the next page there
+    checked_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["repo", "digest"], name="upstream_answer_once")]
+
+    def __str__(self) -> str:
+        return f"{self.repo_id} {self.digest[:8]}"
+
+
+class UpstreamFile(models.Model):
+    """A file at a commit there; ``stored_sha256`` is set once its bytes are here and are what was announced."""
+
+    repo = models.ForeignKey(UpstreamRepo, on_delete=models.CASCADE, related_name="files")
+    commit_oid = models.CharField(max_length=40)
+    path = models.CharField(max_length=1024)
+    size_bytes = models.PositiveBigIntegerField()
+    oid = models.CharField(max_length=40)  # git blob
+    sha256 = models.CharField(max_length=64, blank=True)  # of large files
+    stored_sha256 = models.CharField(max_length=64, blank=True, db_index=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["repo", "commit_oid", "path"], name="upstream_file_once")]
+
+    def __str__(self) -> str:
+        return f"{self.repo_id} {self.path}"
+
+    @property
+    def etag(self) -> str:
+        return self.sha256 or self.oid
+
+
 class DownloadDay(models.Model):
     """Downloads of a repo on one UTC day."""
 

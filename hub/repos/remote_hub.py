@@ -127,6 +127,26 @@ class RemoteHub:
             yield from (_file_of(entry) for entry in entries if _is_file(entry))
             url = self._next_page(url, answer)
 
+    def find_file(self, commit_oid: str, path: str) -> RemoteFile | None:
+        """The file at a path of a commit, or None for folders and for what is not there. Raises: SourceFailed."""
+        body = json.dumps({"paths": [path], "expand": False}).encode()
+        headers = self._headers() | {"Content-Type": "application/json", "Accept": "application/json"}
+        with _told():
+            answer = self._session.post(f"{self.repo.api}/paths-info/{commit_oid}", body, headers=headers)
+        if answer.status != 200:
+            raise _failure(answer.status, answer.headers)
+        entries = _json(answer)
+        if not isinstance(entries, list):
+            raise SourceFailed("The other hub's list of files cannot be read.")
+        found = [_file_of(entry) for entry in entries if _is_file(entry) and entry.get("path") == path]
+        return found[0] if found else None
+
+    def read_api(self, rest: str) -> tuple[Any, str]:
+        """What the API says below the repo's address, and where its next page is. Raises: SourceFailed."""
+        url = f"{self.repo.api}{rest}"
+        answer = self._get(url)
+        return _json(answer), self._next_page(url, answer) or ""
+
     def _next_page(self, url: str, answer: Answer) -> str | None:
         found = _NEXT.search(answer.headers.get("link", ""))
         if found is None:
@@ -190,9 +210,9 @@ def _failure(status: int, headers: Any) -> SourceFailed:
     code = headers.get("x-error-code", "")
     message = headers.get("x-error-message", "")
     if code == "RevisionNotFound":
-        return SourceMissing("The other hub has no such revision.")
+        return SourceMissing("The other hub has no such revision.", code=code)
     if code == "EntryNotFound":
-        return SourceMissing("A file is not there any more at the source.")
+        return SourceMissing("A file is not there any more at the source.", code=code)
     if code == "GatedRepo":
         return SourceFailed("The repository is gated there: its files need a token of somebody who was given access.")
     if status == 401 and "credentials" in message.lower():

@@ -241,6 +241,7 @@ DOOR_RULES = {
     "health": "anybody; no fact about people or repos",
     "data": "who holds a signed URL",
     "cas": "hub.storage.xet.cas: who holds a token of the store, made after FILES or WRITE was judged",
+    "upstream": "who holds a signed link to one file of the upstream hub, made for a signed-in person",
     "git": "hub.api.git_http: files to read, write to push",
     "inference": "inference.gateway.access: a person who may see the model, with the inference right",
     "django": "the tables above",

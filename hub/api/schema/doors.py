@@ -121,6 +121,15 @@ for _method, _action, _summary, _sent, _told in (
         request=_sent,
         answer=_told,
     )
+door(
+    "GET",
+    "/_u/{signed}",
+    "Fetch the bytes of a file that another hub holds",
+    _LARGE,
+    description="The address comes signed from resolve, where this hub reads what it lacks from another one.",
+    access="anybody",
+    answer=Body(None, BYTES),
+)
 _CAS = "/cas/d/{domain}/{epoch}"
 _XET = "Xet: the address and its token come from the token routes. See the protocol's own description."
 for _method, _path, _summary, _sent, _told in (

@@ -7,9 +7,11 @@ from django.http.response import HttpResponseBase
 
 from hub.accounts.enums import Role
 from hub.accounts.permissions import get_organization, require_user
+from hub.api import upstream
 from hub.api.requests import query_flag, query_list
 from hub.api.serializers.repos import check_expand, info_json
 from hub.api.serializers.values import date_text
+from hub.api.upstream import or_upstream
 from hub.api.views.common import json_response, viewer_of
 from hub.catalog.models import RepoIndex
 from hub.core.errors import RepoNotFound
@@ -22,6 +24,7 @@ from hub.repos.provenance import pull_request_of
 from hub.repos.queries import own_repos
 
 
+@or_upstream(upstream.info)
 def info(request: HttpRequest, repo_type: RepoType, namespace: str, name: str, revision: str = "") -> HttpResponseBase:
     viewer = viewer_of(request)
     repo = get_repo_for_read(viewer, repo_type, namespace, name)

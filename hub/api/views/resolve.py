@@ -12,8 +12,10 @@ from typing import TypeVar
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 
+from hub.api import upstream
 from hub.api.redirects import HttpResponseTemporaryRedirect
 from hub.api.requests import query_flag
+from hub.api.upstream import or_upstream
 from hub.api.views.common import add_provenance, base_url, viewer_of
 from hub.core.errors import EntryNotFound
 from hub.core.ids import RepoType, is_oid
@@ -39,6 +41,7 @@ _UNTRUSTED = {
 }
 
 
+@or_upstream(upstream.resolve)
 def resolve(request: HttpRequest, repo_type: RepoType, namespace: str, name: str, rest: str) -> HttpResponseBase:
     """A file's content."""
     snapshot, entry = _find(request, repo_type, namespace, name, rest)
@@ -102,12 +105,17 @@ def _serve(request: HttpRequest, snapshot: Snapshot, entry: TreeEntry) -> HttpRe
     response["Content-Length"] = str(span.length if span else entry.size)
     if span:
         response["Content-Range"] = f"bytes {span.start}-{span.stop - 1}/{entry.size}"
+    elif entry.size == 0 and "range" in request.headers:
+        response["Content-Range"] = "bytes */0"
     return _add_file_headers(response, request, snapshot, entry)
 
 
 def _span(request: HttpRequest, entry: TreeEntry) -> ByteRange | None:
     condition = request.headers.get("if-range")
     if condition is not None and condition.strip() != f'"{_etag(entry)}"':
+        return None
+    if entry.size == 0:
+        # Clients in JavaScript and Rust ask for the first byte to learn a size, and take 416 for a failure.
         return None
     return single_range(request.headers.get("range"), entry.size)
 

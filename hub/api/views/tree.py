@@ -5,9 +5,11 @@ from __future__ import annotations
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 
+from hub.api import upstream
 from hub.api.requests import query_flag, query_list, read_paths
 from hub.api.serializers.history import commit_json, diff_json, diff_text
 from hub.api.serializers.tree import entry_json
+from hub.api.upstream import or_upstream
 from hub.api.views.common import add_provenance, json_response, viewer_of
 from hub.core.errors import BadRequest
 from hub.core.ids import RepoType, is_oid
@@ -23,6 +25,7 @@ MAX_PATHS = 2_000
 _EXPANDED_LIMIT = 100
 
 
+@or_upstream(upstream.tree)
 def tree(request: HttpRequest, repo_type: RepoType, namespace: str, name: str, rest: str) -> HttpResponseBase:
     viewer = viewer_of(request)
     repo = get_repo_for_read(viewer, repo_type, namespace, name)
@@ -62,6 +65,7 @@ def _entries(snapshot: Snapshot, entries: list[TreeEntry], is_expanded: bool) ->
     return [entry_json(entry, last.get(entry.path), hashes) for entry in entries]
 
 
+@or_upstream(upstream.paths_info)
 def paths_info(request: HttpRequest, repo_type: RepoType, namespace: str, name: str, revision: str) -> HttpResponseBase:
     viewer = viewer_of(request)
     repo = get_repo_for_read(viewer, repo_type, namespace, name)

@@ -16,7 +16,7 @@ from django.db.models import F, Q, Sum
 from hub.accounts.auth import Viewer
 from hub.accounts.models import Namespace
 from hub.core.errors import BadRequest, EntryNotFound, HubError, PayloadTooLarge, Unprocessable
-from hub.repos.models import GuestBytes, Repo, RepoObject
+from hub.repos.models import GuestBytes, Repo, RepoObject, UpstreamFile
 from hub.repos.permissions import check_files, has_write_role, visible_to
 from hub.storage.lfs import objects, transfer
 from hub.storage.models import LfsObject, UploadSession, UploadState, XetRegistration
@@ -330,4 +330,6 @@ def add_plain_bytes(repo: Repo, actor: Viewer, ref: str, size_bytes: int) -> Non
 
 def referenced_objects(sha256s: list[str]) -> set[str]:
     """Which objects some repo links, deleted but recoverable repos included; for the storage sweep."""
-    return set(RepoObject.objects.filter(sha256__in=sha256s).values_list("sha256", flat=True))
+    linked = set(RepoObject.objects.filter(sha256__in=sha256s).values_list("sha256", flat=True))
+    kept = UpstreamFile.objects.filter(stored_sha256__in=sha256s).values_list("stored_sha256", flat=True)
+    return linked | set(kept)

@@ -52,6 +52,16 @@ def test_range_past_the_end(client: Client, repo: Repo) -> None:
     assert (response.status_code, response["Content-Range"]) == (416, "bytes */100")
 
 
+@pytest.mark.parametrize("header", ["bytes=0-0", "bytes=-1", "bytes=5-"])
+def test_empty_file_tells_its_size_to_those_who_ask_for_a_part(client: Client, header: str) -> None:
+    """The JavaScript client learns sizes from ``bytes=0-0``; with 416 no snapshot with an ``__init__.py`` came down."""
+    repo = make_repo(files={"__init__.py": b""})
+    response = client.get(repo.urls.resolve("main", "__init__.py"), HTTP_RANGE=header)
+    assert (response.status_code, response["Content-Range"], response["Content-Length"]) == (200, "bytes */0", "0")
+    assert b"".join(response) == b""
+    assert not client.get(repo.urls.resolve("main", "__init__.py")).has_header("Content-Range")
+
+
 def test_unchanged_file_is_304(client: Client, repo: Repo) -> None:
     url = repo.urls.resolve("main", "w.bin")
     etag = client.head(url)["ETag"]
