@@ -287,7 +287,8 @@ async def _lfs_problems(quarantine: Quarantine, oids: Sequence[str], missing_lfs
         if pointer is not None:
             named.add(pointer.sha256)
     missing = await missing_lfs(sorted(named)) if named else set()
-    return [f"LFS object missing: {sha256}" for sha256 in sorted(missing)[:MAX_PROBLEMS]]
+    problems = [f"LFS object missing: {sha256}" for sha256 in sorted(missing)[: MAX_PROBLEMS - 1]]
+    return [*problems, "Upload the files first: git lfs push --all origin"] if problems else []
 
 
 async def _contents(quarantine: Quarantine, oids: Sequence[str]) -> AsyncIterator[tuple[str, bytes]]:

@@ -1,5 +1,6 @@
-// The npm client through a repo's life; what it saw goes to standard output as one JSON object.
-// node hub.mjs HUB_URL TOKEN REPO_ID FOLDER XET   (FOLDER holds what is downloaded; XET is "on" or "off")
+// The npm client through a repo's life; what it saw goes into FOLDER/saw.json.
+// node hub.mjs HUB_URL TOKEN REPO_ID FOLDER XET BYTES
+// FOLDER takes what is downloaded; XET is "on" or "off", for uploads; BYTES is the size of the large file.
 
 import { createHash } from "node:crypto";
 import { writeFile } from "node:fs/promises";
@@ -10,10 +11,19 @@ import {
   uploadFile, uploadFiles, whoAmI,
 } from "@huggingface/hub";
 
-const [hubUrl, accessToken, repo, folder, xet] = process.argv.slice(2);
-const shared = { hubUrl, accessToken, repo };
+const [hubUrl, accessToken, repo, folder, xet, size] = process.argv.slice(2);
 const useXet = xet === "on";
-const saw = {};
+const saw = { moved: { xorbs: false, parts: 0, reads: 0 } };
+
+// Which requests go out tells by which door the bytes travel: xorbs and reconstructions are Xet's, PUT is git-lfs's.
+const fetchAndCount = (input, init) => {
+  const { pathname } = new URL(input);
+  if (pathname.includes("/xorbs/") && init?.method === "POST") saw.moved.xorbs = true;
+  if (pathname.includes("/reconstructions/")) saw.moved.reads += 1;
+  if (init?.method === "PUT") saw.moved.parts += 1;
+  return fetch(input, init);
+};
+const shared = { hubUrl, accessToken, repo, fetch: fetchAndCount };
 
 const all = async (items) => {
   const found = [];
@@ -24,9 +34,13 @@ const paths = async (options) => (await all(listFiles({ ...shared, recursive: tr
 const sha256 = (bytes) => createHash("sha256").update(bytes).digest("hex");
 const bytesOf = async (options) => Buffer.from(await (await downloadFile({ ...shared, ...options })).arrayBuffer());
 
-// Text that repeats nowhere, so that no part of it is sent twice.
-let seed = 1;
-const binary = Buffer.alloc(3_000_000).map(() => (seed = (seed * 48271) % 2147483647) & 255);
+// The client puts paths into addresses as they are; those with signs of an address in them are its caller's to escape.
+const odd = "dir/sub dir/ü?#.txt";
+const escaped = odd.split("/").map(encodeURIComponent).join("/");
+
+// Bytes that repeat nowhere, so that no part of them is sent twice.
+let seed = Number(size);
+const binary = Buffer.alloc(Number(size)).map(() => (seed = (seed * 48271) % 2147483647) & 255);
 
 saw.name = (await whoAmI({ hubUrl, accessToken })).name;
 saw.created = await createRepo({ ...shared, license: "mit", files: [{ path: "first.txt", content: new Blob(["one"]) }] });
@@ -39,7 +53,7 @@ const done = await uploadFiles({
   commitTitle: "From JavaScript",
   files: [
     { path: "a.txt", content: new Blob(["hello"]) },
-    { path: "dir/sub dir/ü?#.txt", content: new Blob(["odd"]) },
+    { path: odd, content: new Blob(["odd"]) },
     { path: "empty.bin", content: new Blob([]) },
     { path: "weights/w.bin", content: new Blob([binary]) },
   ],
@@ -54,7 +68,7 @@ saw.commits = (await all(listCommits(shared))).map((item) => [item.title, item.a
 saw.count = await countCommits({ ...shared, revision: "main" });
 
 saw.text = (await bytesOf({ path: "a.txt" })).toString();
-saw.odd = (await bytesOf({ path: "dir/sub dir/ü?#.txt" })).toString();
+saw.odd = (await bytesOf({ path: escaped })).toString();
 saw.raw = (await bytesOf({ path: "weights/w.bin", raw: true, xet: false })).toString().split("\n")[0];
 saw.sameByHttp = sha256(await bytesOf({ path: "weights/w.bin", xet: false })) === sha256(binary);
 saw.sameByXet = sha256(await bytesOf({ path: "weights/w.bin" })) === sha256(binary);
@@ -88,7 +102,7 @@ saw.onPull = (await paths({ revision: "refs/pr/1" })).includes("proposed.bin");
 saw.pullCommits = (await all(listCommits({ ...shared, revision: "refs/pr/1" })))[0].title;
 saw.pullBytes = sha256(await bytesOf({ path: "proposed.bin", revision: "refs/pr/1" })) === sha256(binary.subarray(0, 500_000));
 
-await deleteFiles({ ...shared, paths: ["first.txt", "dir/sub dir/ü?#.txt"] });
+await deleteFiles({ ...shared, paths: ["first.txt", odd] });
 saw.left = await paths({});
 saw.snapshot = await snapshotDownload({ ...shared, cacheDir: folder });
 const error = await uploadFile({ ...shared, file: { path: "..\\up.txt", content: new Blob(["x"]) } }).catch((problem) => problem);

@@ -388,6 +388,7 @@ def test_t70_pointer_to_an_unknown_object_is_refused(host):
     commit_file(host, work, "stolen.bin", format_pointer("0" * 64, 4))
     result = host.git("push", "origin", "HEAD:main", cwd=work, check=False)
     assert f"LFS object missing: {'0' * 64}" in result.text
+    assert "Upload the files first: git lfs push --all origin" in result.text
     assert asked == [held, "0" * 64]
     assert len(host.pushed) == 1
 
