@@ -283,6 +283,98 @@ _COMMUNITY: Final = (
     gettext_noop("Your attachments take %(used)s MiB: there is room for %(count)s MiB."),
 )
 
+# Gated repositories and their requests.
+_GATES: Final = (
+    gettext_noop("%(name)s has access already."),
+    gettext_noop("A reason can be given when rejecting only."),
+    gettext_noop("A reason has at most %(count)s characters."),
+    gettext_noop("Please agree to: %(label)s"),
+    gettext_noop("Please fill in: %(label)s"),
+    gettext_noop("The authors of this repository have rejected your request."),
+    gettext_noop("The request is %(state)s already."),
+    gettext_noop("The request is accepted already."),
+    gettext_noop("The request is pending already."),
+    gettext_noop("The request is rejected already."),
+    gettext_noop("There is no such access request."),
+    gettext_noop("This is no possible answer to: %(label)s"),
+    gettext_noop("This repository is not gated: everybody who sees it may read its files."),
+    gettext_noop("You have no request that waits for a decision here."),
+)
+
+# Webhooks, and why one was switched off.
+_WEBHOOKS: Final = (
+    gettext_noop("A person has at most %(count)s webhooks. Delete one first."),
+    gettext_noop("A secret has at most %(count)s printable ASCII characters, and no space at its ends."),
+    gettext_noop("A webhook watches 1 to %(count)s things."),
+    gettext_noop("Its address answered that it is gone (410)."),
+    gettext_noop("Its secret cannot be read any more. Enter it again."),
+    gettext_noop("Nothing could be delivered for five days."),
+    gettext_noop("The stored access token cannot be read any more. Please enter it again."),
+    gettext_noop("There is no such delivery of this webhook."),
+    gettext_noop("There is no such webhook."),
+    gettext_noop("This delivery waits for its turn already."),
+    gettext_noop("This webhook is switched off. Switch it on first."),
+    gettext_noop("domains must hold repo, discussion, or both."),
+    gettext_noop("watched.name is not a name that anything here could have."),
+    gettext_noop("watched.type must be one of %(choices)s."),
+)
+
+# Other servers that this one asks: imports, receivers of webhooks.
+_ELSEWHERE: Final = (
+    gettext_noop("%(path)s: the source sent other bytes than its list says."),
+    gettext_noop("A URL has 1 to %(count)s characters."),
+    gettext_noop("A file at the source is longer than its list says."),
+    gettext_noop("A file is not there any more at the source."),
+    gettext_noop("An import into this repository is under way already."),
+    gettext_noop("Give the address of the other hub alone, such as https://huggingface.co."),
+    gettext_noop("Name the repository to copy as namespace/name."),
+    gettext_noop("Only http:// and https:// URLs are called."),
+    gettext_noop("Only imports that failed or were cancelled can be tried again."),
+    gettext_noop("The URL cannot be read."),
+    gettext_noop("The URL holds spaces, control characters, backslashes or letters outside ASCII."),
+    gettext_noop("The URL must not hold a user name or password."),
+    gettext_noop("The access token holds characters that no token has."),
+    gettext_noop("The account that asked for this import is closed."),
+    gettext_noop("The host of the URL is not a valid address."),
+    gettext_noop("The host of the URL is not a valid name."),
+    gettext_noop("The import stopped unexpectedly several times."),
+    gettext_noop("The import took longer than %(count)s hours."),
+    gettext_noop("The name of the server could not be looked up in time."),
+    gettext_noop("The name of the server is not known."),
+    gettext_noop("The other hub did not answer as expected."),
+    gettext_noop("The other hub does not accept the access token."),
+    gettext_noop("The other hub does not say which commit the revision is."),
+    gettext_noop("The other hub has no such repository, or the access token may not read it."),
+    gettext_noop("The other hub has no such revision."),
+    gettext_noop("The other hub is not available (status %(status)s)."),
+    gettext_noop("The other hub lists a file twice."),
+    gettext_noop("The other hub refused a request (status %(status)s)."),
+    gettext_noop("The other hub sent another part of a file than was asked for."),
+    gettext_noop("The other hub's answer is not what a hub says."),
+    gettext_noop("The other hub's list of files cannot be read."),
+    gettext_noop("The other hub's list of files leads elsewhere."),
+    gettext_noop("The other server compressed its answer unasked."),
+    gettext_noop("The other server could not be reached."),
+    gettext_noop("The other server did not answer in time."),
+    gettext_noop("The other server did not answer."),
+    gettext_noop("The other server redirects from https to http."),
+    gettext_noop("The other server redirects too often."),
+    gettext_noop("The other server's answer is not HTTP."),
+    gettext_noop("The other server's answer is too long."),
+    gettext_noop("The other server's answer was cut off."),
+    gettext_noop("The other server's certificate or encryption is not valid."),
+    gettext_noop("The repository is gated there: its files need a token of somebody who was given access."),
+    gettext_noop("The revision is a branch, a tag or a commit."),
+    gettext_noop("The small files of the source exceed %(count)s MiB together."),
+    gettext_noop("The source has %(size)s bytes; this hub imports at most %(limit)s."),
+    gettext_noop("The source has more than %(count)s files; imports stop there."),
+    gettext_noop("There is no such import."),
+    gettext_noop("This hub does not call port %(port)s; it calls %(ports)s."),
+    gettext_noop("This hub does not send requests to this address."),
+    gettext_noop("You have %(count)s imports that are not done. Wait for one, or cancel it."),
+    gettext_noop("You may not write to this repository any more."),
+)
+
 # What the playground's calls are answered.
 _CALLS: Final = (
     gettext_noop("A text exceeds %(count)s tokens."),
@@ -332,18 +424,14 @@ _CALLS: Final = (
 )
 
 _PLACE: Final = re.compile(r"%\((\w+)\)s")
-_FIXED: Final = frozenset(
-    sentence
-    for group in (_DEFAULTS, _ACCOUNTS, _REPOS, _MODELS, _COMMUNITY, _CALLS)
-    for sentence in group
-    if not _PLACE.search(sentence)
-)
+_GROUPS: Final = (_DEFAULTS, _ACCOUNTS, _REPOS, _MODELS, _COMMUNITY, _GATES, _WEBHOOKS, _ELSEWHERE, _CALLS)
+_FIXED: Final = frozenset(sentence for group in _GROUPS for sentence in group if not _PLACE.search(sentence))
 
 
 @cache
 def _patterns() -> tuple[tuple[re.Pattern[str], str], ...]:
     """Sentences with places for values, the most specific first."""
-    sentences = [sentence for group in (_ACCOUNTS, _REPOS, _MODELS, _COMMUNITY, _CALLS) for sentence in group]
+    sentences = [sentence for group in _GROUPS for sentence in group]
     sentences = [sentence for sentence in sentences if _PLACE.search(sentence)]
     sentences.sort(key=lambda sentence: -len(_PLACE.sub("", sentence)))
     return tuple((_pattern(sentence), sentence) for sentence in sentences)

@@ -134,6 +134,11 @@ def walk_files(snapshot: Snapshot, *, path: str = "", budget: int = NODE_BUDGET)
             return
 
 
+def has_recorded_changes(snapshot: Snapshot) -> bool:
+    """Whether the last commits of this snapshot's entries are known without a walk through history."""
+    return _branch_at(snapshot) is not None
+
+
 def last_changes(snapshot: Snapshot, entries: Iterable[TreeEntry]) -> dict[str, LastChange]:
     """The last commit of each entry by path.
 

@@ -10,6 +10,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from django.db.models import Count
+
 from hub.accounts.auth import Viewer
 from hub.core.errors import BadRequest, RevisionNotFound
 from hub.core.pagination import Page, cut_page, decode_cursor
@@ -137,6 +139,12 @@ def requests_of(repo: Repo, state: AccessState, *, cursor: str = "", limit: int 
     if cursor:
         rows = rows.filter(pk__lt=decode_cursor(cursor, int)[0])
     return cut_page(list(rows.order_by("-pk")[: limit + 1]), limit, lambda request: (request.pk,))
+
+
+def count_requests(repo: Repo) -> dict[str, int]:
+    """How many are in each state; the caller has checked that the viewer administers the repo (T39)."""
+    rows = AccessRequest.objects.filter(repo=repo, user__is_active=True).order_by().values_list("state")
+    return dict(rows.annotate(count=Count("pk")))
 
 
 def all_requests(repo: Repo, *, limit: int) -> list[AccessRequest]:

@@ -186,7 +186,11 @@ def get_repo_for_write(viewer: Viewer, repo_type: RepoType, namespace: str, name
         AuthenticationRequired, InsufficientScope, PermissionDenied: visible, but not theirs to write.
     """
     repo = get_repo_for_read(viewer, repo_type, namespace, name)
-    _require(viewer, repo, has_role=has_write_role(viewer, repo))
+    refusal = PermissionDenied(
+        f"You do not have the rights to write to {repo.repo_id}. Propose your change as a pull request: "
+        "pass create_pr=1 as a query parameter (create_pr=True in Python)."
+    )
+    _require(viewer, repo, None if has_write_role(viewer, repo) else refusal)
     return repo
 
 
@@ -197,18 +201,17 @@ def get_repo_for_admin(viewer: Viewer, repo_type: RepoType, namespace: str, name
         RepoNotFound, RepoMoved, AuthenticationRequired, InsufficientScope, PermissionDenied
     """
     repo = find_repo(viewer, repo_type, namespace, name)
-    _require(viewer, repo, has_role=role_in(viewer, repo.namespace_id) is Role.ADMIN)
+    is_admin = role_in(viewer, repo.namespace_id) is Role.ADMIN
+    refusal = PermissionDenied("Only people who administer this repository can do this.")
+    _require(viewer, repo, None if is_admin else refusal)
     return repo
 
 
-def _require(viewer: Viewer, repo: Repo, *, has_role: bool) -> None:
+def _require(viewer: Viewer, repo: Repo, refusal: PermissionDenied | None) -> None:
     if viewer.user is None:
         raise AuthenticationRequired
-    if not has_role:
-        raise PermissionDenied(
-            f"You do not have the rights to write to {repo.repo_id}. Propose your change as a pull request: "
-            "pass create_pr=1 as a query parameter (create_pr=True in Python)."
-        )
+    if refusal is not None:
+        raise refusal
     if not _token_allows(viewer, Action.REPO_WRITE, repo):
         raise InsufficientScope
 

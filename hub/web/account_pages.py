@@ -48,6 +48,7 @@ def account_nav(request: HttpRequest) -> list[dict[str, Any]]:
         (_("Organizations"), "web:settings_organizations", "users", ("settings_organizations",)),
         (_("Access tokens"), "web:settings_tokens", "key-round", ("settings_token", "token_")),
         (_("Applications"), "web:settings_applications", "boxes", ("settings_app", "application_")),
+        (_("Webhooks"), "web:settings_webhooks", "send", ("settings_webhooks", "webhook_")),
         (_("Storage"), "web:settings_storage", "database", ("settings_storage",)),
         (_("Imports"), "web:imports", "download", ("import",)),
         (_("Usage"), "inference:usage", "activity", ("usage",)),

@@ -11,6 +11,7 @@ from django.template.loader import render_to_string
 from django.utils.translation import gettext as _
 
 from hub.core.error_words import in_words_of_reader
+from hub.core.errors import GatedRepo
 
 if TYPE_CHECKING:
     from django.http import HttpRequest
@@ -40,11 +41,23 @@ def render_status(request: HttpRequest, status: int, message: str = "", code: st
 
 def error_page(request: HttpRequest, error: HubError) -> HttpResponse:
     """Render a HubError as a page; its message is written for people and holds no internals."""
+    if isinstance(error, GatedRepo):
+        return _gated(request, error)
     response = render_status(request, error.status, in_words_of_reader(error.message), error.code)
     retry_after_s = error.data.get("retry_after_s")
     if retry_after_s is not None:
         response["Retry-After"] = str(math.ceil(float(retry_after_s)))
     return response
+
+
+def _gated(request: HttpRequest, error: GatedRepo) -> HttpResponse:
+    """Closed files lead to the gate: where one stands, and how to ask."""
+    from hub.web.contexts.gates import closed_page  # noqa: PLC0415 -- contexts need apps, this module is a handler
+
+    context = closed_page(request)
+    if context is None:
+        return render_status(request, error.status, in_words_of_reader(error.message), error.code)
+    return render(request, "repos/gated.html", context, status=error.status)
 
 
 def bad_request(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:

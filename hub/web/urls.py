@@ -8,7 +8,7 @@ from django.urls import URLPattern, path, register_converter
 
 from hub.core.ids import RepoType
 from hub.web import urls_accounts, urls_catalog, urls_import, urls_upload
-from hub.web.views import files, history, repo_settings, repos, site, storage
+from hub.web.views import access, files, history, repo_settings, repos, site, storage
 
 app_name = "web"
 
@@ -46,6 +46,7 @@ _OF_REPO: Final[tuple[tuple[str, Any, str], ...]] = (
     ("/settings", repo_settings.repo_settings, "repo_settings"),
     ("/settings/delete", repo_settings.repo_delete, "repo_delete"),
     ("/settings/storage", storage.repo_storage, "repo_storage"),
+    ("/settings/access", access.repo_access, "repo_access"),
 )
 
 

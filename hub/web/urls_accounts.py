@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.urls import path, register_converter
 
 from hub.core.ids import RESERVED_NAMES
-from hub.web.views import accounts, avatars, oauth, organizations, profile, tokens
+from hub.web.views import accounts, avatars, oauth, organizations, profile, tokens, webhooks
 
 
 class NamespaceConverter:
@@ -50,6 +50,12 @@ urlpatterns = [
     path("settings/applications/<str:client_id>/secret", oauth.application_secret, name="application_secret"),
     path("settings/applications/<str:client_id>/delete", oauth.application_delete, name="application_delete"),
     path("settings/applications/<str:client_id>/withdraw", oauth.application_withdraw, name="application_withdraw"),
+    path("settings/webhooks", webhooks.settings_webhooks, name="settings_webhooks"),
+    path("settings/webhooks/new", webhooks.webhook_new, name="webhook_new"),
+    path("settings/webhooks/<str:webhook_id>", webhooks.webhook_detail, name="webhook_detail"),
+    path("settings/webhooks/<str:webhook_id>/switch", webhooks.webhook_switch, name="webhook_switch"),
+    path("settings/webhooks/<str:webhook_id>/delete", webhooks.webhook_delete, name="webhook_delete"),
+    path("settings/webhooks/<str:webhook_id>/replay/<str:delivery_id>", webhooks.webhook_replay, name="webhook_replay"),
     path("device", oauth.device_page, name="device"),
     path("oauth/authorize", oauth.authorize, name="oauth_authorize"),
     path("organizations/new", organizations.org_new, name="org_new"),

@@ -3,6 +3,7 @@ import { startCopy } from "./copy.js";
 import { startDialogs } from "./dialog.js";
 import { startMenus } from "./menu.js";
 import { startSearchShortcut } from "./search.js";
+import { startSettingsNav } from "./settings_nav.js";
 import { startTabs } from "./tabs.js";
 import { startTheme } from "./theme.js";
 import { startTimes } from "./time.js";
@@ -15,6 +16,7 @@ function startIn(root) {
   startTabs(root);
   startTimes(root);
   startToc(root);
+  startSettingsNav(root);
   startAvatarPreview(root);
 }
 

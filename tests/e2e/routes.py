@@ -15,6 +15,7 @@ from hub.core.ids import RepoType
 
 # Not pages of ours: Django's own admin, and routes for programs.
 _ELSEWHERE: Final = ("admin/", "api/", "i18n/")
+_ASKS: Final = "response_type=code&scope=openid+profile&state=x&redirect_uri=https%3A%2F%2Fherbarium.example%2Fback"
 _PARAMETER: Final = re.compile(r"<(?:[^:>]+:)?([^>]+)>")
 
 #: Without a page: why.
@@ -100,6 +101,14 @@ def addresses(seeded: dict[str, Any]) -> Iterator[tuple[str, str]]:
     yield "api_docs", "/api/docs"
     yield "api_docs-found", "/api/docs?q=commit"
     yield "api_docs-group", "/api/docs/repositories"
+    yield "device-confirm", f"/device?code={seeded['device_code']}"
+    yield "consent", f"/oauth/authorize?{_ASKS}&client_id={seeded['client_id']}"
+    yield "repo_access-accepted", "/ada/atlas/settings/access?state=accepted"
+    yield "repo_access-rejected", "/ada/atlas/settings/access?state=rejected"
+    yield "repo_access-waiting", "/ada/atlas/settings/access"
+    yield "repo-gate", "/grace/fern"
+    yield "repo-gate-waiting", "/grace/moss"
+    yield "repo-gate-rejected", "/grace/lichen"
     yield "error-404", "/ada/there-is-no-such-repo"
     yield "repo-empty", "/ada/empty"
     yield "repo-generator", "/ada/murmur"
@@ -149,6 +158,7 @@ def _faces(route: Route, seeded: dict[str, Any]) -> Iterator[tuple[str, dict[str
         "invitation_pk": "1",
         "client_id": seeded["client_id"],
         "import_id": seeded["import_id"],
+        "webhook_id": seeded["webhook_id"],
         "pk": "1",
         "rest": "main",
         "revision": "main",

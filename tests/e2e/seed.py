@@ -22,20 +22,25 @@ django.setup()
 
 from django.utils import timezone
 
+from community.models import Delivery, Webhook
+from community.services.webhooks import DOMAINS, Watched, create_webhook
 from hub.accounts.auth import Viewer
 from hub.accounts.enums import Role
 from hub.accounts.models import Organization, User
 from hub.accounts.oauth.applications import create_application
+from hub.accounts.oauth.device import start
+from hub.accounts.oauth.tokens import new_pair, record_pair
 from hub.accounts.services.organizations import create_organization, invite_member, set_member
 from hub.accounts.services.tokens import create_token
 from hub.accounts.services.users import create_user
 from hub.core.ids import RepoType
 from hub.demo.folders import commit_folder
-from hub.repos.enums import ImportState, Visibility
-from hub.repos.models import Repo, RepoImport
+from hub.repos.enums import AccessState, Gating, ImportState, Visibility
+from hub.repos.models import AccessRequest, Repo, RepoImport
+from hub.repos.services.access import ask_access, handle_access_request
 from hub.repos.services.commits import AddBytes, create_commit
 from hub.repos.services.refs import create_branch, create_tag
-from hub.repos.services.repos import create_repo
+from hub.repos.services.repos import create_repo, update_repo_settings
 from tests.factories.accounts import PASSWORD
 from tests.inference import tiny_models
 
@@ -96,6 +101,29 @@ Daily readings of one station: temperature in °C, rain in mm.
 """
 
 
+#: The application that `hf auth login` names.
+_CLI = "26be6b09-91c5-47da-9861-d2d2bb7a7e36"
+_GATED_CARD = """---
+license: other
+extra_gated_heading: Tell us what you do with the maps
+extra_gated_prompt: >-
+  The maps show where rare plants grow. You agree **not to publish places** more exactly than 10 km.
+extra_gated_fields:
+  Institution: text
+  Country: country
+  Use:
+    type: select
+    options: [Research, Teaching, {label: Something else, value: other}]
+  Until: date_picker
+  I keep to the terms above: checkbox
+extra_gated_button_content: Ask for the maps
+---
+# Atlas
+
+Maps of forty species, made to show what a gate looks like.
+"""
+
+
 def main() -> None:
     ada = _person("ada", "Ada Lovelace")
     grace = _person("grace", "Grace Hopper")
@@ -106,9 +134,10 @@ def main() -> None:
     made = {"commits": _repos(ada, grace), "tokens": _tokens(ada, grace)}
     made["token_id"] = ada.access_tokens.first().object_id
     made["invitation"] = _invite(orchard, ada, grace)
-    made["client_id"] = create_application(
-        ada, name="Herbarium", redirect_uris=["https://herbarium.example/back"], scopes=["openid"], is_public=False
-    )[0].id
+    made["client_id"] = _applications(ada, grace)
+    made["device_code"] = _waiting_device()
+    made["webhook_id"] = _webhook(ada).object_id
+    _gates(ada, grace)
     made["import_id"] = _import(ada).object_id
     sys.stdout.write(json.dumps(made) + "\n")
 
@@ -138,13 +167,77 @@ def _import(ada: User) -> RepoImport:
         source="someone/model",
         commit_oid="0" * 40,
         state=ImportState.FAILED,
-        error="The other hub stopped answering.",
+        error="The other server's answer was cut off.",
         files_total=7,
         files_done=3,
         bytes_total=500_000_000,
         bytes_done=120_000_000,
         finished_at=timezone.now(),
     )
+
+
+def _applications(ada: User, grace: User) -> str:
+    """One that ada registered, and one of grace's that ada has let in; returns the id of the former."""
+    own, _secret = create_application(
+        ada, name="Herbarium", redirect_uris=["https://herbarium.example/back"], scopes=["profile"], is_public=False
+    )
+    reader, _secret = create_application(
+        grace, name="Reading room", redirect_uris=["https://room.example/back"], scopes=["read-repos"], is_public=True
+    )
+    record_pair(ada, reader, new_pair(), scopes=["openid", "profile", "read-repos"])
+    return str(own.id)
+
+
+def _waiting_device() -> str:
+    """The code that a program shows while it waits for a person."""
+    return str(start(_CLI, None, client="hf/2.4").row.shown_code)
+
+
+def _webhook(ada: User) -> Webhook:
+    """It failed once, arrived once, and waits."""
+    watched = [Watched("user", "ada"), Watched("dataset", "orchard/weather")]
+    webhook = create_webhook(
+        Viewer(user=ada), url="https://receiver.example/agora", watched=watched, domains=DOMAINS, secret="s3cret"
+    )
+    repo = Repo.objects.get(name="pebble-embedder")
+    for event, facts in {
+        "repo.content update": {"state": "failed", "attempts": 10, "last_status": 503, "finished_at": timezone.now()},
+        "discussion create": {"state": "delivered", "attempts": 1, "last_status": 200, "finished_at": timezone.now()},
+    }.items():
+        Delivery.objects.create(webhook=webhook, repo=repo, event=event, body="{}", **facts)
+    return webhook
+
+
+def _gates(ada: User, grace: User) -> None:
+    """A gate of ada's with somebody in each state, and three of grace's before which ada stands."""
+    noor, alan = User.objects.get(username="noor"), _person("alan", "Alan Turing")
+    kept = _gated(ada, "ada/atlas")
+    for person, use in ((grace, "Teaching"), (noor, "Research"), (alan, "Research")):
+        ask_access(Viewer(user=person), kept, _answers("University of the Orchard", use))
+    for person, state, reason in ((noor, AccessState.ACCEPTED, ""), (alan, AccessState.REJECTED, "For schools only.")):
+        request = AccessRequest.objects.get(repo=kept, user=person)
+        handle_access_request(Viewer(user=ada), request, state, rejection_reason=reason)
+    answers = _answers("Analytical Engines", "Research")
+    _gated(grace, "grace/fern")
+    ask_access(Viewer(user=ada), _gated(grace, "grace/moss"), answers)
+    ask_access(Viewer(user=ada), _gated(grace, "grace/lichen"), answers)
+    refused = AccessRequest.objects.get(repo__name="lichen")
+    handle_access_request(Viewer(user=grace), refused, AccessState.REJECTED, rejection_reason="Not for engines.")
+
+
+def _answers(institution: str, use: str) -> dict[str, str | bool]:
+    return {
+        "Institution": institution,
+        "Country": "United Kingdom",
+        "Use": use,
+        "Until": "2031-01-01",
+        "I keep to the terms above": True,
+    }
+
+
+def _gated(owner: User, full_id: str) -> Repo:
+    repo = _repo(owner, full_id, files={"README.md": _GATED_CARD.encode(), "maps.csv": b"species,square\nfern,NY21\n"})
+    return update_repo_settings(Viewer(user=owner), repo, gated=Gating.MANUAL)
 
 
 def _invite(orchard: Organization, ada: User, grace: User) -> str:

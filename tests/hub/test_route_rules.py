@@ -55,6 +55,7 @@ PAGES = {
     "/settings": ADMIN,
     "/settings/delete": ADMIN,
     "/settings/storage": ADMIN,
+    "/settings/access": ADMIN,
 }
 PROGRAMS = {
     "/resolve/<path:rest>": FILES,
@@ -160,6 +161,12 @@ OTHERS = {
     "settings/applications/new": SESSION,
     "settings/applications/<str:client_id>": SESSION,
     **{f"settings/applications/<str:client_id>/{act}": SESSION for act in ("secret", "delete", "withdraw")},
+    "settings/webhooks": SESSION,
+    "settings/webhooks/new": SESSION,
+    "settings/webhooks/<str:webhook_id>": SESSION,
+    **{
+        f"settings/webhooks/<str:webhook_id>/{act}": SESSION for act in ("switch", "delete", "replay/<str:delivery_id>")
+    },
     "device": SESSION,
     "oauth/authorize": SESSION,
     "settings/usage": SESSION,

@@ -53,6 +53,11 @@ class Entry:
     answers: tuple[Answer, ...]
     command: str
 
+    @property
+    def path_parts(self) -> list[str]:
+        """The path may break before each."""
+        return [f"/{part}" for part in self.path.split("/")[1:]]
+
     def matches(self, words: list[str]) -> bool:
         text = f"{self.method} {self.path} {self.summary} {self.description}".lower()
         return all(word in text for word in words)
@@ -148,10 +153,15 @@ def _fields(schema: dict[str, Any], prefix: str = "", depth: int = 0) -> Iterato
     required = schema.get("required", ())
     for name, part in schema.get("properties", {}).items():
         whole = _resolved(part)
-        yield Field(f"{prefix}{name}", _type(whole), name in required, part.get("description", ""))
+        yield Field(f"{prefix}{name}", _type(whole), name in required, _without_choices(part.get("description", "")))
         if depth < _MAX_DEPTH:
             inner = whole.get("items", {}) if whole.get("type") == "array" else whole
             yield from _fields(inner, f"{prefix}{name}{'[]' if inner is not whole else ''}.", depth + 1)
+
+
+def _without_choices(description: str) -> str:
+    """Without the list of choices that the generator adds: the column of types has it."""
+    return "\n".join(line for line in description.splitlines() if not line.startswith("* `")).strip()
 
 
 def _resolved(schema: dict[str, Any]) -> dict[str, Any]:

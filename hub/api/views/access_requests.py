@@ -18,7 +18,7 @@ from hub.api.serializers.people import user_json
 from hub.api.serializers.values import date_text
 from hub.api.views.common import json_response, page_url, viewer_of
 from hub.core.error_words import in_words_of_reader
-from hub.core.errors import AuthenticationRequired, BadRequest, HubError
+from hub.core.errors import AuthenticationRequired, BadRequest, HubError, NotFound
 from hub.core.ids import RepoType
 from hub.core.pagination import add_next_link, read_limit
 from hub.repos.enums import AccessState
@@ -58,7 +58,12 @@ def _to_page(request: HttpRequest, repo: Repo) -> HttpResponse:
 
 def cancel(request: HttpRequest, repo_type: RepoType, namespace: str, name: str) -> HttpResponseBase:
     repo = get_repo_for_read(viewer_of(request), repo_type, namespace, name)
-    access.cancel_access_request(viewer_of(request), repo)
+    try:
+        access.cancel_access_request(viewer_of(request), repo)
+    except NotFound as error:
+        if not _is_page(request):
+            raise
+        messages.error(request, in_words_of_reader(error.message))
     return _to_page(request, repo) if _is_page(request) else json_response({})
 
 

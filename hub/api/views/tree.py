@@ -22,7 +22,9 @@ from hub.repos.services import xet
 from hub.storage.git.objects import TreeEntry
 
 MAX_PATHS = 2_000
-_EXPANDED_LIMIT = 100
+_PAGE = 1000
+#: Of a commit whose last changes are not recorded: each of them is a walk through history.
+_WALKED_PAGE = 100
 
 
 @or_upstream(upstream.tree)
@@ -31,7 +33,7 @@ def tree(request: HttpRequest, repo_type: RepoType, namespace: str, name: str, r
     repo = get_repo_for_read(viewer, repo_type, namespace, name)
     snapshot, path = content.at_revision_and_path(repo, rest, viewer=viewer)
     is_expanded = query_flag(request, "expand")
-    default = _EXPANDED_LIMIT if is_expanded else 1000
+    default = _WALKED_PAGE if is_expanded and not content.has_recorded_changes(snapshot) else _PAGE
     page = content.list_tree(
         snapshot,
         path,

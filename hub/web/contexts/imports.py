@@ -146,5 +146,8 @@ def _progress(job: RepoImport) -> str:
         "done": job.files_done,
         "count": job.files_total,
     }
-    sizes = _("%(done)s of %(total)s") % {"done": human_size(job.bytes_done), "total": human_size(job.bytes_total)}
-    return _("%(files)s, %(size)s") % {"files": files, "size": sizes}
+    return _("%(files)s, %(done)s of %(total)s") % {
+        "files": files,
+        "done": human_size(job.bytes_done),
+        "total": human_size(job.bytes_total),
+    }

@@ -27,6 +27,8 @@ from hub.core.taxonomy import (
     pipeline_icon,
     pipeline_label,
 )
+from hub.repos.enums import AccessState
+from hub.repos.gates import count_requests
 from hub.repos.models import DownloadDay, Repo
 from hub.repos.permissions import can_admin, can_write
 from inference.queries import LiveState
@@ -163,8 +165,19 @@ def _tabs(repo: Repo, tab: str, *, file_count: int | None, is_admin: bool) -> li
         Tab(_("History"), repo.urls.commits(repo.default_branch), tab == "history", "history"),
     ]
     if is_admin:
-        tabs.append(Tab(_("Settings"), repo.urls.settings, tab == "settings", "settings"))
+        waiting = count_requests(repo).get(AccessState.PENDING) if repo.gated else None
+        tabs.append(Tab(_("Settings"), repo.urls.settings, tab == "settings", "settings", waiting))
     return tabs
+
+
+def settings_nav(repo: Repo, current: str) -> list[dict[str, Any]]:
+    """The pages of a repo's settings, with the present one marked."""
+    pages = [
+        (_("General"), repo.urls.settings, "repo_settings"),
+        (_("Access"), repo_url(repo, "repo_access"), "repo_access"),
+        (_("Storage"), repo_url(repo, "repo_storage"), "repo_storage"),
+    ]
+    return [{"label": label, "href": href, "current": route == current} for label, href, route in pages]
 
 
 # --- tags ------------------------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""Settings of a repo for its administrators: address, visibility, storage, deletion."""
+"""Settings of a repo for its administrators: address, visibility, gate, protection, deletion."""
 
 from __future__ import annotations
 
@@ -14,15 +14,17 @@ from django.views.decorators.http import require_http_methods
 from hub.core.error_words import in_words_of_reader
 from hub.core.errors import BadRequest, Conflict, PermissionDenied
 from hub.core.ids import RepoType
-from hub.repos.enums import Visibility
+from hub.repos.cards import CARD_PATH
+from hub.repos.enums import Gating, Visibility
 from hub.repos.models import Repo
 from hub.repos.permissions import get_repo_for_admin
 from hub.repos.queries import known_refs, storage_used
 from hub.repos.services.repos import delete_repo, move_repo, update_repo_settings
 from hub.storage.git.refs import BRANCH_PREFIX
 from hub.web.account_pages import session_required
-from hub.web.contexts.repos import index_of, list_href, repo_head, repo_url
+from hub.web.contexts.repos import index_of, list_href, repo_head, repo_url, settings_nav
 from hub.web.forms.accounts import TypeNameForm, add_refusal
+from hub.web.forms.gates import GatingForm
 from hub.web.forms.repos import MoveForm, ProtectionForm, VisibilityForm
 from hub.web.views.repos import creatable_namespaces
 
@@ -32,7 +34,7 @@ from hub.web.views.repos import creatable_namespaces
 def repo_settings(request: HttpRequest, repo_type: RepoType, namespace: str, name: str) -> HttpResponse:
     repo = get_repo_for_admin(request.viewer, repo_type, namespace, name)
     if request.method == "POST":
-        acts = {"visibility": _set_visibility, "move": _move, "protection": _set_protection}
+        acts = {"visibility": _set_visibility, "move": _move, "protection": _set_protection, "gate": _set_gate}
         act = acts.get(request.POST.get("action", ""))
         return act(request, repo) if act else redirect(repo.urls.settings)
     return _page(request, repo)
@@ -52,6 +54,7 @@ def _page(
     move_form: MoveForm | None = None,
     visibility_form: VisibilityForm | None = None,
     protection_form: ProtectionForm | None = None,
+    gating_form: GatingForm | None = None,
     status: int = 200,
 ) -> HttpResponse:
     refs = known_refs(repo)
@@ -61,6 +64,11 @@ def _page(
         "move_form": move_form or _move_form(request, repo),
         "visibility_form": visibility_form or VisibilityForm(initial={"visibility": repo.visibility}),
         "protection_form": protection_form or ProtectionForm(initial={"protected_refs": _patterns_text(repo)}),
+        "gating_form": gating_form or GatingForm(initial={"gated": repo.gated}),
+        "settings_nav": settings_nav(repo, "repo_settings"),
+        "access_href": repo_url(repo, "repo_access"),
+        "storage_href": repo_url(repo, "repo_storage"),
+        "card_href": repo.urls.edit(repo.default_branch, CARD_PATH),
         "delete_href": repo_url(repo, "repo_delete"),
         "owner_storage_bytes": storage_used(repo.namespace),
         "branch_count": sum(kind == "branch" for _name, kind in refs),
@@ -78,6 +86,18 @@ def _set_visibility(request: HttpRequest, repo: Repo) -> HttpResponse:
     messages.success(
         request,
         _("This repository is private now.") if changed.is_private else _("This repository is public now."),
+    )
+    return redirect(repo.urls.settings)
+
+
+def _set_gate(request: HttpRequest, repo: Repo) -> HttpResponse:
+    form = GatingForm(request.POST)
+    if not form.is_valid():
+        return _page(request, repo, gating_form=form, status=422)
+    changed = update_repo_settings(request.viewer, repo, gated=Gating(form.cleaned_data["gated"]))
+    messages.success(
+        request,
+        _("The files are open to those who were let in.") if changed.gated else _("The files are open now."),
     )
     return redirect(repo.urls.settings)
 

@@ -18,7 +18,7 @@ from hub.accounts.auth import Viewer
 from hub.accounts.enums import Role
 from hub.accounts.models import Namespace
 from hub.accounts.permissions import roles_of
-from hub.core.errors import BadRequest, Conflict, PermissionDenied, RateLimited, RepoDisabled, RevisionNotFound
+from hub.core.errors import BadRequest, Conflict, RateLimited, RepoDisabled, RevisionNotFound
 from hub.core.ids import RepoType
 from hub.core.markdown import RenderedMarkdown
 from hub.core.taxonomy import LICENSES
@@ -26,11 +26,12 @@ from hub.repos.cards import CARD_PATH, MAX_CARD_BYTES, Card, card_template, read
 from hub.repos.content import Snapshot, at_revision, list_tree, read_text
 from hub.repos.enums import Visibility
 from hub.repos.models import Repo
-from hub.repos.permissions import can_admin, check_files, find_repo, get_repo_for_read
+from hub.repos.permissions import can_admin, find_repo, get_repo_for_read
 from hub.repos.services.repos import InitialFile, create_repo
 from hub.repos.upload_mode import ATTRIBUTES_PATH
 from hub.storage.git.objects import EntryType
 from hub.web.account_pages import session_required
+from hub.web.contexts.gates import gate_of
 from hub.web.contexts.repos import (
     download_trend,
     facts_of,
@@ -62,7 +63,7 @@ def repo_page(request: HttpRequest, repo_type: RepoType, namespace: str, name: s
         "index": index,
         "repo_head": repo_head(request, repo, "card", index=index, live=live, show_tags=True),
         "playground": playground,
-        "can_read_files": _can_read_files(request.viewer, repo),
+        "gate": gate_of(request, repo),
         "card_edit_href": repo_url(repo, "card_edit"),
         "readme_edit_href": repo.urls.edit(repo.default_branch, CARD_PATH),
         **card,
@@ -113,14 +114,6 @@ def _aside_context(repo: Repo, index: Any, live: LiveState | None) -> dict[str, 
 def _is_resting(live: LiveState | None) -> bool:
     """The model could run here, only not this minute: its snippets stay."""
     return live is not None and live.reason_code in {"no_worker", "broker_down"}
-
-
-def _can_read_files(viewer: Viewer, repo: Repo) -> bool:
-    try:
-        check_files(viewer, repo)
-    except PermissionDenied:
-        return False
-    return True
 
 
 def _disabled(request: HttpRequest, repo_type: RepoType, namespace: str, name: str) -> HttpResponse:

@@ -19,7 +19,7 @@ from hub.repos.models import Repo
 from hub.repos.permissions import get_repo_for_admin
 from hub.repos.services import storage_usage
 from hub.web.account_pages import organization_nav, session_required
-from hub.web.contexts.repos import index_of, repo_head, repo_url
+from hub.web.contexts.repos import index_of, repo_head, repo_url, settings_nav
 from hub.web.contexts.storage import cursor_href, file_rows, namespace_shares, percent_shared, repo_shares
 
 _PAGE = 50
@@ -38,12 +38,13 @@ def repo_storage(request: HttpRequest, repo_type: RepoType, namespace: str, name
         "repo_head": repo_head(request, repo, "settings", index=index_of(repo)),
         "usage": usage,
         "shares": repo_shares(usage),
+        "has_history": bool(usage.by_place and usage.by_place[storage_usage.Place.HISTORY]),
         "percent_shared": percent_shared(usage),
         "rows": file_rows(repo, page.items),
         "next_href": cursor_href(page.next_cursor),
         "first_href": "?" if request.GET.get("cursor") else "",
         "storage_href": repo_url(repo, "repo_storage"),
-        "settings_href": repo.urls.settings,
+        "settings_nav": settings_nav(repo, "repo_storage"),
         **_preview(request, repo),
     }
     return render(request, "repos/storage.html", context)

@@ -211,11 +211,18 @@ def test_scripts_take_their_words_from_the_page():
 
 #: Modules whose refusals reach people through pages; the others answer programs only.
 _SPOKEN_IN: Final = (
+    "community/services/webhooks.py",
     "hub/accounts/**/*.py",
     "hub/core/ids.py",
+    "hub/core/outgoing.py",
     "hub/catalog/filters.py",
+    "hub/repos/gates.py",
     "hub/repos/permissions.py",
+    "hub/repos/remote_hub.py",
+    "hub/repos/services/access.py",
     "hub/repos/services/commits.py",
+    "hub/repos/services/import_run.py",
+    "hub/repos/services/imports.py",
     "hub/repos/services/refs.py",
     "hub/repos/services/repos.py",
     "hub/repos/services/uploads.py",
@@ -227,7 +234,7 @@ _SPOKEN_IN: Final = (
 )
 _REFUSALS: Final = {
     name for name, value in vars(errors).items() if isinstance(value, type) and issubclass(value, errors.HubError)
-} | {"_Refused", "Finding"}
+} | {"_Refused", "AddressRefused", "Finding", "OutgoingFailed", "SourceFailed", "SourceMissing"}
 #: Commands of operators, and what only a client can cause.
 _TO_PROGRAMS: Final = (
     "LFS object missing",
