@@ -23,7 +23,7 @@ import venv
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
-# The client's conftest lies in a folder of its own: our own pytest must not take it for ours.
+# The client's conftest has another name here: our own pytest must not take it for ours.
 SUITE = Path(__file__).resolve().parent / "suite"
 STAGING = "https://hub-ci.huggingface.co"
 PATIENCE_S = 120  # one test
@@ -84,7 +84,7 @@ def lay_out(source: Path, args: argparse.Namespace) -> Path:
     tree = source.with_name("under-test")
     shutil.rmtree(tree, ignore_errors=True)
     shutil.copytree(source, tree)
-    shutil.copy(SUITE / "conftest.py", tree / "tests" / "conftest.py")
+    shutil.copy(SUITE / "client_conftest.py", tree / "tests" / "conftest.py")
     (tree / "tests" / "__init__.py").touch()
     cards = tree / "tests" / "fixtures" / "cards"
     cards.mkdir(parents=True, exist_ok=True)

@@ -37,7 +37,10 @@ class Stream:
             time.sleep(self._pause_s)
 
     def close(self) -> None:
-        (MARKS / "closed").write_text(str(self.sent))
+        # Whole or not there at all: the test reads it as soon as it exists.
+        draft = MARKS / "closed.part"
+        draft.write_text(str(self.sent))
+        draft.replace(MARKS / "closed")
 
 
 def stream(environ, start_response):
