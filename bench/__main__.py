@@ -46,7 +46,10 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="fewer and shorter rounds; for a look, not for the record")
     parser.add_argument("--rounds", type=int, default=0, help="alternating rounds; default 5, or 3 when quick")
     parser.add_argument(
-        "--size-mb", type=int, default=0, help="size of the large file; default 1000, or 200 when quick"
+        "--size-mb",
+        type=int,
+        default=0,
+        help="size of the large file; default 1000 where transfer is named, else 300, or 200 when quick",
     )
     parser.add_argument(
         "--parts", default="", help=f"of transfer: {', '.join(transfer.PARTS)}; of git: {', '.join(git.PARTS)}"
@@ -59,7 +62,7 @@ def _options() -> argparse.Namespace:
 def _moved(scratch: Path, wanted: set[str], rounds: int, options: argparse.Namespace) -> list[Row]:
     """Bytes in and out, on a hub of its own beside a private nginx."""
     parts = options.parts.split(",") if options.parts else [*transfer.PARTS, *git.PARTS]
-    size_mb = options.size_mb or (200 if options.quick else 1000)
+    size_mb = options.size_mb or (200 if options.quick else 1000 if "transfer" in options.what else 300)
     rows: list[Row] = []
     with web_alone(scratch / "web") as hub, running_nginx(scratch / "nginx") as nginx:
         if "transfer" in wanted:

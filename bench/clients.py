@@ -6,6 +6,7 @@ same for both sides of a ratio: the hub and nginx meet the same functions of hug
 
 from __future__ import annotations
 
+import hashlib
 import json
 import sys
 import time
@@ -16,8 +17,6 @@ from huggingface_hub import CommitOperationAdd, HfApi, hf_hub_download
 from huggingface_hub.file_download import http_get
 from huggingface_hub.lfs import _upload_single_part
 from huggingface_hub.utils import build_hf_headers
-
-BLOCK = 1024 * 1024
 
 
 def main() -> None:
@@ -37,19 +36,11 @@ def upload(endpoint: str, token: str, repo_id: str, file: str, path: str) -> flo
 def put(url: str, file: str, is_hashed: bool) -> float:
     """What ``upload_file`` does with a plain server: hash the file where LFS needs it, then PUT it by the same code."""
     begun = time.perf_counter()
-    operation = CommitOperationAdd(path_in_repo="x.bin", path_or_fileobj=file) if is_hashed else _Unhashed(file)
-    _upload_single_part(operation, url)  # type: ignore[arg-type]
+    operation = CommitOperationAdd(path_in_repo="x.bin", path_or_fileobj=file)
+    if is_hashed:
+        _ = operation.upload_info.sha256  # the client hashes on demand
+    _upload_single_part(operation, url)
     return time.perf_counter() - begun
-
-
-class _Unhashed:
-    """A file to send, without the sha256 that a commit operation computes."""
-
-    def __init__(self, file: str) -> None:
-        self._file = file
-
-    def as_file(self, with_tqdm: bool = False) -> Any:
-        return Path(self._file).open("rb")
 
 
 def http(url: str, target: str, token: str = "") -> float:
@@ -61,11 +52,15 @@ def http(url: str, target: str, token: str = "") -> float:
     return time.perf_counter() - begun
 
 
-def download(endpoint: str, token: str, repo_id: str, path: str) -> float:
+def download(endpoint: str, token: str, repo_id: str, path: str, sha256: str) -> float:
     """``hf_hub_download``: by Xet where the file is there, for HF_HUB_DISABLE_XET is not set."""
     begun = time.perf_counter()
-    hf_hub_download(repo_id, path, endpoint=endpoint, token=token)
-    return time.perf_counter() - begun
+    found = hf_hub_download(repo_id, path, endpoint=endpoint, token=token)
+    seconds = time.perf_counter() - begun
+    with Path(found).open("rb") as file:
+        if hashlib.file_digest(file, "sha256").hexdigest() != sha256:
+            raise SystemExit("what came back is not what was sent")
+    return seconds
 
 
 def folder(endpoint: str, token: str, repo_id: str, folder: str) -> float:

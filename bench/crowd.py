@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
+from functools import partial
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -27,9 +27,10 @@ class Crowd:
     mb_per_s: float
 
 
-def crowd(hub: BenchHub, repo_id: str, scratch: Path) -> Crowd:
-    """Sixteen send files of their own by LFS while sixteen read one that is there."""
-    sources = [_seed(number) for number in range(PEOPLE_AT_ONCE // 2)]
+def crowd(hub: BenchHub, repo_id: str, xet_path: str, xet_sha256: str) -> Crowd:
+    """Sixteen send files of their own by LFS while eight read a whole one, and eight one that came by Xet."""
+    half = PEOPLE_AT_ONCE // 2
+    sources = [_seed(number) for number in range(half)]
     shared = _seed(1000)
     _send(hub, repo_id, shared)
     _commit(hub, repo_id, "crowd.bin", shared)
@@ -44,8 +45,9 @@ def crowd(hub: BenchHub, repo_id: str, scratch: Path) -> Crowd:
 
         return run
 
-    acts = [guarded(lambda source=source: _send(hub, repo_id, source)) for source in sources]  # type: ignore[misc]
-    acts += [guarded(lambda: _receive(hub, repo_id, "crowd.bin", shared)) for _ in sources]
+    acts = [guarded(partial(_send, hub, repo_id, source)) for source in sources]
+    for path, sha256 in [("crowd.bin", shared.sha256), (xet_path, xet_sha256)] * (half // 2):
+        acts.append(guarded(partial(_receive, hub, repo_id, path, sha256)))
     threads = [threading.Thread(target=act) for act in acts]
     begun = time.perf_counter()
     for thread in threads:
@@ -104,7 +106,7 @@ def _send(hub: BenchHub, repo_id: str, source: _Source) -> None:
         raise RuntimeError(f"an upload answered {status}")
 
 
-def _receive(hub: BenchHub, repo_id: str, path: str, source: _Source) -> None:
+def _receive(hub: BenchHub, repo_id: str, path: str, sha256: str) -> None:
     client = http.client.HTTPConnection("localhost", hub.port, timeout=600)
     client.request("GET", f"/{repo_id}/resolve/main/{path}")
     moved = client.getresponse()
@@ -116,7 +118,7 @@ def _receive(hub: BenchHub, repo_id: str, path: str, source: _Source) -> None:
     while piece := answer.read(_BLOCK):
         digest.update(piece)
     client.close()
-    if digest.hexdigest() != source.sha256:
+    if digest.hexdigest() != sha256:
         raise RuntimeError("a download came with other bytes")
 
 

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from bench.hub import PEOPLE, BenchHub
 from bench.nginx import Nginx
@@ -52,7 +52,8 @@ def _clone(hub: BenchHub, nginx: Nginx, scratch: Path, rounds: int) -> Row:
     _git(source, "push", "-q", "--force", url, "main")
     # The very same repository, as the hub keeps it.
     shutil.copytree(Path(_path_of(hub, "cloned")), nginx.repos / "cloned.git")
-    ours, plain = [], []
+    ours: list[float] = []
+    plain: list[float] = []
     for number in range(rounds):
         turns = [(ours, url), (plain, f"{nginx.url}/git/cloned.git")]
         for times, address in turns if number % 2 == 0 else turns[::-1]:
@@ -95,7 +96,7 @@ def _folder_and_tree(hub: BenchHub, scratch: Path, parts: list[str]) -> list[Row
     for number in range(SMALL_FILES):
         (folder / "data" / f"{number:05d}.txt").write_text(f"line {number}\n" * 20)
     hub.live.manage("shell", "-c", _CREATE.format(owner=PEOPLE[0], name="small"))
-    known = {"endpoint": hub.live.url, "token": hub.tokens[0], "repo_id": f"{PEOPLE[0]}/small"}
+    known: dict[str, Any] = {"endpoint": hub.live.url, "token": hub.tokens[0], "repo_id": f"{PEOPLE[0]}/small"}
     seconds = run_client("folder", is_xet=True, folder=str(folder), **known)
     shutil.rmtree(folder)
     rows = [(f"upload_folder of {SMALL_FILES:,} files, one commit", f"{seconds:.1f} s", f"target {MAX_FOLDER_S} s")]

@@ -26,11 +26,12 @@ from urllib.request import Request, urlopen
 
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
-from bench.crowd import crowd
+from bench.counting import relay_to
+from bench.crowd import PEOPLE_AT_ONCE, SIZE_BYTES, crowd
 from bench.hub import PEOPLE, BenchHub
 from bench.nginx import Nginx
 
-PARTS: Final = ("http", "reconstructed", "xet-download", "lfs-upload", "xet-upload", "crowd")
+PARTS: Final = ("http", "reconstructed", "xet-download", "lfs-upload", "xet-upload", "edited", "crowd")
 TARGETS: Final = {
     "http": 0.8,
     "reconstructed": 0.6,
@@ -39,6 +40,7 @@ TARGETS: Final = {
     "xet-upload": 0.25,
 }
 MAX_RSS_MB: Final = 300
+MAX_EDITED_PERCENT: Final = 3
 MB: Final = 1_000_000
 _BLOCK: Final = 8 * 1024 * 1024
 Row = tuple[str, str, str]
@@ -96,6 +98,7 @@ class Bench:
             "xet-download": self._xet_download,
             "lfs-upload": self._lfs_upload,
             "xet-upload": self._xet_upload,
+            "edited": self._edited,
             "crowd": self._crowd,
         }
 
@@ -121,10 +124,10 @@ class Bench:
 
     def _xet_download(self) -> None:
         source = self._fresh_file()
-        path = self._upload(source, is_xet=True)
+        path, sha256 = self._upload(source, is_xet=True), sha256_of(source)
 
         def ours() -> float:
-            return self._client("download", is_xet=True, repo_id=self.repo_id, path=path)
+            return self._client("download", is_xet=True, repo_id=self.repo_id, path=path, sha256=sha256)
 
         self._compare("xet-download", "Xet download", ours, self._get_plain(source))
         self._forget(source)
@@ -139,8 +142,10 @@ class Bench:
         source = self._fresh_file()
 
         def ours() -> float:
-            self._make_fresh(source)  # what is known already would not be sent
-            return self._upload_seconds(source, is_xet=is_xet)[1]
+            write_random(source, self.size_bytes)  # what is known already would not be sent
+            seconds = self._upload_seconds(source, is_xet=is_xet)[1]
+            drop_cached(self.hub.live.data_dir)  # nginx's copy is removed: both sides find as much free memory
+            return seconds
 
         def plain() -> float:
             taken = self.nginx.taken / source.name
@@ -155,47 +160,70 @@ class Bench:
         self._compare(part, name, ours, plain)
         self._forget(source)
 
+    def _edited(self) -> None:
+        """A file, then the same with a megabyte changed in the middle, from a machine that knows nothing of it."""
+        source = self._fresh_file()
+        self._upload(source, is_xet=True)
+        with source.open("r+b") as file:
+            file.seek(self.size_bytes // 2)
+            file.write(secrets.token_bytes(MB))
+        before = allocated_bytes(self.hub.live.data_dir / "blobs")
+        with relay_to(self.hub.port) as relay:
+            path = self._upload(source, is_xet=True, endpoint=relay.url)
+        stored = allocated_bytes(self.hub.live.data_dir / "blobs") - before
+        self._get(path, source)
+        self._client("download", is_xet=True, repo_id=self.repo_id, path=path, sha256=sha256_of(source))
+        self._forget(source)
+        shares = [100 * size / self.size_bytes for size in (relay.sent_bytes, stored)]
+        text = f"{relay.sent_bytes / MB:.1f} / {stored / MB:.1f} MB, target {MAX_EDITED_PERCENT} %"
+        self._tell("1 MB changed: sent / stored", f"{shares[0]:.2f} / {shares[1]:.2f} %", text)
+
     def _crowd(self) -> None:
-        found = crowd(self.hub, self.repo_id, self.scratch)
-        self.rows.append(
-            ("32 transfers of 200 MB at once", f"{found.errors} errors", f"{found.mb_per_s:.0f} MB/s together")
-        )
+        source = self._fresh_file(SIZE_BYTES)
+        path, sha256 = self._upload(source, is_xet=True), sha256_of(source)
+        self._forget(source)
+        found = crowd(self.hub, self.repo_id, path, sha256)
+        text = f"{found.mb_per_s:.0f} MB/s together"
+        self._tell(f"{PEOPLE_AT_ONCE} transfers of 200 MB at once", f"{found.errors} errors", text)
 
     def _compare(self, part: str, name: str, ours: Callable[[], float], plain: Callable[[], float]) -> None:
         measured = Measured([], [])
         for number in range(self.rounds):
             turns = [(measured.ours, ours), (measured.nginx, plain)]
             for times, act in turns if number % 2 == 0 else turns[::-1]:
+                # What one side left in the page cache must not be written out at the expense of the other.
+                os.sync()
                 times.append(act())
         speeds = [self.size_bytes / MB / statistics.median(times) for times in (measured.ours, measured.nginx)]
         text = f"{speeds[0]:.0f} / {speeds[1]:.0f} MB/s, target {TARGETS[part]}"
-        self.rows.append((f"{name} / nginx", f"{measured.ratio:.2f}", text))
-        sys.stdout.write(f"{name}: {measured.ratio:.2f} ({text})\n")
+        self._tell(f"{name} / nginx", f"{measured.ratio:.2f}", text)
+
+    def _tell(self, name: str, value: str, text: str) -> None:
+        self.rows.append((name, value, text))
+        sys.stdout.write(f"{name}: {value} ({text})\n")
         sys.stdout.flush()
 
     # -- files
 
-    def _fresh_file(self) -> Path:
+    def _fresh_file(self, size_bytes: int = 0) -> Path:
         self._numbers += 1
         source = self.nginx.files / f"source-{self._numbers}.bin"
-        self._make_fresh(source)
+        write_random(source, size_bytes or self.size_bytes)
         return source
-
-    def _make_fresh(self, source: Path) -> None:
-        write_random(source, self.size_bytes)
 
     def _forget(self, source: Path) -> None:
         source.unlink()
 
     # -- acts
 
-    def _upload(self, source: Path, *, is_xet: bool) -> str:
-        return self._upload_seconds(source, is_xet=is_xet)[0]
+    def _upload(self, source: Path, *, is_xet: bool, endpoint: str = "") -> str:
+        return self._upload_seconds(source, is_xet=is_xet, endpoint=endpoint)[0]
 
-    def _upload_seconds(self, source: Path, *, is_xet: bool) -> tuple[str, float]:
+    def _upload_seconds(self, source: Path, *, is_xet: bool, endpoint: str = "") -> tuple[str, float]:
         self._numbers += 1
         path = f"file-{self._numbers}.bin"
-        return path, self._client("upload", is_xet=is_xet, repo_id=self.repo_id, file=str(source), path=path)
+        wanted = {"repo_id": self.repo_id, "file": str(source), "path": path}
+        return path, self._client("upload", is_xet=is_xet, endpoint=endpoint or self.hub.live.url, **wanted)
 
     def _get(self, path: str, source: Path) -> float:
         target = self.scratch / "got.bin"
@@ -219,7 +247,8 @@ class Bench:
 
     def _client(self, act: str, *, is_xet: bool = False, **wanted: str | bool) -> float:
         if act in ("upload", "download"):
-            wanted |= {"endpoint": self.hub.live.url, "token": self.hub.tokens[0]}
+            wanted.setdefault("endpoint", self.hub.live.url)
+            wanted["token"] = self.hub.tokens[0]
         return run_client(act, is_xet=is_xet, **wanted)
 
     def _api(self, method: str, path: str, body: dict[str, str]) -> None:
@@ -256,6 +285,19 @@ def write_random(path: Path, size_bytes: int) -> None:
             file.write(stream.update(zeros[: min(_BLOCK, size_bytes - start)]))
         file.flush()
         os.fsync(file.fileno())
+
+
+def allocated_bytes(folder: Path) -> int:
+    return sum(path.stat().st_blocks * 512 for path in folder.rglob("*") if path.is_file())
+
+
+def drop_cached(folder: Path) -> None:
+    """Take the large files below a folder out of the page cache, once they are on disk."""
+    os.sync()
+    for path in folder.rglob("*"):
+        if path.is_file() and path.stat().st_size >= MB:
+            with path.open("rb") as file:
+                os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
 
 
 def sha256_of(path: Path) -> str:

@@ -67,14 +67,15 @@ def _web(layout: Layout) -> Part:
         "--workers": str(layout.web_processes),
         "--http1-header-read-timeout": "10000",
         # Bodies arrive in pieces of this size at most: at 32 KiB an upload costs twice the processor time.
-        "--http1-buffer-size": str(256 * 1024),
+        "--http1-buffer-size": str(512 * 1024),
         "--backpressure": "1024",
         "--workers-kill-timeout": "25",
         "--log-level": "warning",
     }
     argv = [sys.executable, "-m", "granian", *(word for item in options.items() for word in item)]
     argv += ["--no-ws", "--respawn-failed-workers", "--no-access-log", "hub.asgi:application"]
-    return Part("web", tuple(argv), env=_environment(layout))
+    # An arena for each thread would keep more of what a crowd of transfers has freed.
+    return Part("web", tuple(argv), env=_environment(layout) | {"MALLOC_ARENA_MAX": "2"})
 
 
 def _workers(layout: Layout) -> list[Part]:

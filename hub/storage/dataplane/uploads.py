@@ -1,6 +1,6 @@
 """Files in: hashed and written while they arrive, never held in memory.
 
-headers refused early > receive > batches of about 1 MiB > one thread write in flight > commit (fsync) > record
+headers refused early > receive > batches of about 512 KiB > one thread write in flight > commit (fsync) > record
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from hub.core.errors import BadRequest, HubError, LengthRequired, PayloadTooLarg
 from hub.storage.dataplane.responses import Receive, Scope, header
 from hub.storage.threads import in_bytes_thread
 
-BATCH_BYTES = 1024 * 1024
+BATCH_BYTES = 512 * 1024
 IDLE_TIMEOUT_S = 30.0
 # After a minute a sender slower than this is a stuck or hostile one (T180).
 SLOW_AFTER_S = 60.0

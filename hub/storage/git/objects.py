@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+import threading
+from bisect import bisect_right
+from collections import OrderedDict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -34,6 +37,8 @@ from hub.storage.lfs.pointer import MAX_POINTER_BYTES, LfsPointer, parse_pointer
 
 MIN_ABBREVIATION = 5
 MAX_PAGE = 1000
+_KEPT_TREES = 2
+_MAX_KEPT_ENTRIES = 20_000
 # How many commits a history filtered by path looks at before it gives up.
 MAX_FILTERED_WALK = 20_000
 MAX_DIFF_BLOB_BYTES = 1 << 20
@@ -283,7 +288,7 @@ def describe_entry(repo: pygit2.Repository, path: str, raw: RawEntry) -> TreeEnt
     size = blob_size(repo, raw.oid)
     if raw.mode == MODE_SYMLINK:
         return TreeEntry(EntryType.SYMLINK, path, size, raw.oid, raw.mode)
-    lfs = read_pointer(repo, raw.oid)
+    lfs = _pointer_of(repo, raw.oid, size)
     return TreeEntry(EntryType.FILE, path, lfs.size if lfs else size, raw.oid, raw.mode, lfs)
 
 
@@ -310,9 +315,11 @@ def read_blob(repo: pygit2.Repository, oid: str, max_bytes: int) -> bytes:
 
 def read_pointer(repo: pygit2.Repository, oid: str) -> LfsPointer | None:
     """Return the LFS pointer that blob `oid` is, or None for an ordinary file."""
-    if blob_size(repo, oid) > MAX_POINTER_BYTES:
-        return None
-    return parse_pointer(repo.odb.read(oid)[1])
+    return _pointer_of(repo, oid, blob_size(repo, oid))
+
+
+def _pointer_of(repo: pygit2.Repository, oid: str, size_bytes: int) -> LfsPointer | None:
+    return None if size_bytes > MAX_POINTER_BYTES else parse_pointer(repo.odb.read(oid)[1])
 
 
 def iterate_blob(repo: pygit2.Repository, oid: str, chunk_bytes: int = 1 << 16) -> Iterator[bytes]:
@@ -462,8 +469,39 @@ def _find(repo: pygit2.Repository, commit_oid: str, path: str) -> RawEntry | Non
     return RawEntry(int(found.filemode), (found.raw_name or b""), str(found.id))
 
 
+class _LongTrees:
+    """Long folders that were read last, sorted: the next page of a listing needs the same one again.
+
+    Trees never change, so nothing here grows stale; about 200 bytes are held for each entry.
+    """
+
+    def __init__(self) -> None:
+        self._found: OrderedDict[tuple[str, str], list[RawEntry]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def get(self, key: tuple[str, str]) -> list[RawEntry] | None:
+        with self._lock:
+            return self._found.get(key)
+
+    def put(self, key: tuple[str, str], entries: list[RawEntry]) -> None:
+        if not MAX_PAGE < len(entries) <= _MAX_KEPT_ENTRIES:
+            return
+        with self._lock:
+            self._found[key] = entries
+            while len(self._found) > _KEPT_TREES:
+                self._found.popitem(last=False)
+
+
+_long_trees = _LongTrees()
+
+
 def _sorted_entries(repo: pygit2.Repository, tree_oid: str) -> list[RawEntry]:
-    return sorted(read_tree(repo, tree_oid), key=_order)
+    key = (repo.path, tree_oid)
+    entries = _long_trees.get(key)
+    if entries is None:
+        entries = sorted(read_tree(repo, tree_oid), key=_order)
+        _long_trees.put(key, entries)
+    return entries
 
 
 def _order(entry: RawEntry) -> tuple[bool, bytes]:
@@ -487,7 +525,7 @@ def _start(
         stack.append(
             (
                 base,
-                iter([entry for entry in entries if _order(entry) > (not is_tree, name)]),
+                iter(entries[bisect_right(entries, (not is_tree, name), key=_order) :]),
             )
         )
         below = next((entry for entry in entries if entry.is_tree and entry.name == name), None)
