@@ -1,0 +1,21 @@
+"""What people say and do about repos."""
+
+from community.models.collections import Collection, CollectionItem, CollectionUpvote
+from community.models.people import Follow, Like
+from community.models.threads import Attachment, CommentRevision, Discussion, Event
+from community.models.webhooks import Delivery, WatchedItem, Webhook
+
+__all__ = [
+    "Attachment",
+    "Collection",
+    "CollectionItem",
+    "CollectionUpvote",
+    "CommentRevision",
+    "Delivery",
+    "Discussion",
+    "Event",
+    "Follow",
+    "Like",
+    "WatchedItem",
+    "Webhook",
+]
