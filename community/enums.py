@@ -87,3 +87,53 @@ class DeliveryState(models.TextChoices):
     DELIVERED = "delivered", _("Delivered")
     FAILED = "failed", _("Failed")
     DROPPED = "dropped", _("Dropped")
+
+
+class WatchLevel(models.TextChoices):
+    """How much a person hears of a repo or an owner; of a thread, all or nothing."""
+
+    PARTICIPATING = "participating", _("Taking part and mentions")
+    ALL = "all", _("Everything")
+    IGNORE = "ignore", _("Nothing")
+
+
+class NoticeKind(models.TextChoices):
+    """What happened; people choose by kind where they hear of it."""
+
+    MENTION = "mention", _("Somebody mentions you")
+    COMMENT = "comment", _("Comments")
+    DISCUSSION = "discussion", _("New discussions")
+    PULL_REQUEST = "pull_request", _("New pull requests")
+    STATUS = "status", _("Closed, reopened and merged")
+    REVIEW = "review", _("Reviews")
+    ACCESS_REQUEST = "access_request", _("Requests for access to your repositories")
+    ACCESS_DECISION = "access_decision", _("Decisions on your own requests for access")
+    FOLLOWER = "follower", _("New followers")
+    LIKE = "like", _("Likes of your repositories")
+    MODERATION = "moderation", _("Decisions of moderators")
+
+
+class Reason(models.TextChoices):
+    """Why somebody hears of it, the strongest first: a thread keeps the strongest until it is read."""
+
+    MENTION = "mention", _("mentioned")
+    ACCESS = "access", _("access")
+    MODERATION = "moderation", _("moderation")
+    AUTHOR = "author", _("author")
+    REVIEW = "review", _("review")
+    PARTICIPATING = "participating", _("taking part")
+    WATCHING = "watching", _("watching")
+    FOLLOW = "follow", _("followers")
+    LIKE = "like", _("likes")
+
+
+class MailChoice(models.TextChoices):
+    OFF = "off", _("No mail")
+    DIGEST = "digest", _("In the digest")
+    ONCE = "once", _("At once")
+
+
+class Digest(models.TextChoices):
+    OFF = "off", _("None")
+    DAILY = "daily", _("Every day")
+    WEEKLY = "weekly", _("Every week")

@@ -11,10 +11,10 @@ from kombu.exceptions import OperationalError
 
 from community import tasks
 from community import webhook_events as events
-from community.services import deliveries
+from community.services import deliveries, notices
 from community.services.pulls import follow_ref
 from community.signals import discussion_changed
-from hub.repos.signals import commit_created, repo_changed, repo_created, repo_deleted, repo_moved
+from hub.repos.signals import access_changed, commit_created, repo_changed, repo_created, repo_deleted, repo_moved
 
 log = structlog.get_logger("community")
 
@@ -22,6 +22,21 @@ log = structlog.get_logger("community")
 @receiver(commit_created, dispatch_uid="community.follow_ref")
 def on_commit(sender: Any, repo_pk: int, ref: str, new_oid: str, actor_pk: int | None, **_: Any) -> None:
     follow_ref(repo_pk, ref, new_oid, actor_pk)
+
+
+# --- notices ----------------------------------------------------------------------------------------------------------
+
+
+@receiver(discussion_changed, dispatch_uid="community.notice_discussion")
+def notice_discussion(
+    sender: Any, discussion_pk: int, action: str, comment_pk: int | None, actor_pk: int | None, **_: Any
+) -> None:
+    notices.record_thread(discussion_pk, action, comment_pk, actor_pk)
+
+
+@receiver(access_changed, dispatch_uid="community.notice_access")
+def notice_access(sender: Any, request_pk: int, actor_pk: int | None, **_: Any) -> None:
+    notices.record_access(request_pk, actor_pk)
 
 
 # --- webhooks ---------------------------------------------------------------------------------------------------------

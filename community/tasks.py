@@ -43,3 +43,33 @@ def forget_deliveries_task() -> None:
     from community.services.deliveries import forget_old  # noqa: PLC0415 -- leaf
 
     forget_old()
+
+
+@shared_task(name="community.wake_notices", ignore_result=True, acks_late=True, time_limit=300, expires=120)
+def wake_notices_task() -> None:
+    """Tell people what happened, then send the mails that are due; rows are the truth, messages may be lost (T165)."""
+    from community.services.notices import spread_all  # noqa: PLC0415 -- leaf
+
+    spread_all()
+    send_notice_mails_task.delay()
+
+
+@shared_task(name="community.send_notice_mails", ignore_result=True, acks_late=True, time_limit=300, expires=120)
+def send_notice_mails_task() -> None:
+    from community.services.notice_mails import send_due  # noqa: PLC0415 -- leaf
+
+    send_due()
+
+
+@shared_task(name="community.send_digests", ignore_result=True, acks_late=True, time_limit=1800, expires=1800)
+def send_digests_task() -> None:
+    from community.services.notice_mails import send_digests  # noqa: PLC0415 -- leaf
+
+    send_digests()
+
+
+@shared_task(name="community.forget_notices", ignore_result=True, acks_late=True, time_limit=900)
+def forget_notices_task() -> None:
+    from community.services.notices import forget_old  # noqa: PLC0415 -- leaf
+
+    forget_old()

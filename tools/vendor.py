@@ -46,13 +46,13 @@ COPIES: dict[str, dict[str, str]] = {
 
 # The whole icon vocabulary of the interface: a name not listed here does not exist.
 ICONS = """
-activity arrow-down arrow-right arrow-up audio-lines binary boxes brain building-2 check chevron-down chevron-left
+activity arrow-down arrow-right arrow-up audio-lines bell bell-off binary bookmark boxes brain building-2 check chevron-down chevron-left
 chevron-right chevron-up circle circle-alert circle-check circle-dashed circle-dot circle-question-mark circle-stop
 circle-x clock copy cpu database download ellipsis external-link eye eye-off file file-archive file-audio file-code
 file-image file-json file-text file-video folder folder-open git-branch git-commit-horizontal git-compare globe hash
 heart history house image info key-round languages layers link list loader-circle lock log-in log-out mail menu
-message-circle-more message-square monitor moon package panel-left pause pencil play plus rotate-cw scale scan-text
-search send settings shield shield-check sliders-horizontal square star sun table-2 tag terminal trash-2
+message-circle-more message-square monitor moon package panel-left pause pencil pin play plus rotate-cw scale scan-text
+rss search send settings shield shield-check sliders-horizontal square star sun table-2 tag terminal trash-2
 triangle-alert type upload user users video x zap box text-cursor-input book-open network
 """.split()
 

@@ -1,6 +1,7 @@
 """What people say and do about repos."""
 
 from community.models.collections import Collection, CollectionItem, CollectionUpvote
+from community.models.notices import Happening, Notification, NotificationPreference, NotificationSetting, Watch
 from community.models.people import Follow, Like
 from community.models.threads import Attachment, CommentRevision, Discussion, Event
 from community.models.webhooks import Delivery, WatchedItem, Webhook
@@ -15,7 +16,12 @@ __all__ = [
     "Discussion",
     "Event",
     "Follow",
+    "Happening",
     "Like",
+    "Notification",
+    "NotificationPreference",
+    "NotificationSetting",
+    "Watch",
     "WatchedItem",
     "Webhook",
 ]

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from typing import Final
 
+from django.db import transaction
+
+from community.enums import NoticeKind
 from community.models import Follow
+from community.services.notices import notify
 from hub.accounts.auth import Viewer
-from hub.accounts.enums import Action
+from hub.accounts.enums import Action, Role
 from hub.accounts.models import Organization, User
 from hub.accounts.permissions import require_user
 from hub.core.errors import BadRequest
@@ -19,11 +23,30 @@ def follow(viewer: Viewer, subject: User | Organization) -> None:
     """Doing so twice changes nothing. Raises: AuthenticationRequired, InsufficientScope, BadRequest, RateLimited."""
     follower = _person(viewer)
     if isinstance(subject, Organization):
-        Follow.objects.get_or_create(follower=follower, organization=subject)
+        with transaction.atomic():
+            _row, is_new = Follow.objects.get_or_create(follower=follower, organization=subject)
+            if is_new:
+                notify(
+                    subject.members.filter(memberships__role=Role.ADMIN),
+                    NoticeKind.FOLLOWER,
+                    actor=follower,
+                    title=subject.name,
+                    href=f"{subject.get_absolute_url()}?tab=followers",
+                    group=f"followers:{subject.namespace_id}",
+                )
         return
     if subject.pk == follower.pk:
         raise BadRequest("Nobody follows themselves.")
-    Follow.objects.get_or_create(follower=follower, user=subject)
+    with transaction.atomic():
+        _row, is_new = Follow.objects.get_or_create(follower=follower, user=subject)
+        if is_new:
+            notify(
+                [subject],
+                NoticeKind.FOLLOWER,
+                actor=follower,
+                href=f"{subject.get_absolute_url()}?tab=followers",
+                group="followers",
+            )
 
 
 def unfollow(viewer: Viewer, subject: User | Organization) -> None:

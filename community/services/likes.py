@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from django.db import transaction
 
+from community.enums import NoticeKind
 from community.models import Like
+from community.services.notices import admins_of, notify
 from hub.accounts.auth import Viewer
 from hub.accounts.enums import Action
 from hub.accounts.permissions import require_user
@@ -32,7 +34,16 @@ def _change(viewer: Viewer, repo: Repo, *, is_liked: bool) -> int:
         # Changes of one repo's likes go one after another, so the count is always that of the rows (T175).
         Repo.objects.select_for_update().get(pk=repo.pk)
         if is_liked:
-            Like.objects.get_or_create(repo=repo, user=viewer.user)
+            _like, is_new = Like.objects.get_or_create(repo=repo, user=viewer.user)
+            if is_new:
+                notify(
+                    admins_of(repo),
+                    NoticeKind.LIKE,
+                    actor=viewer.user,
+                    repo=repo,
+                    href=repo.urls.page,
+                    group=f"likes:{repo.pk}",
+                )
         else:
             Like.objects.filter(repo=repo, user=viewer.user).delete()
         count = Like.objects.filter(repo=repo).count()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.urls import URLPattern, path
 
 from hub.api.routing import View, api
-from hub.api.views import access_requests, collections, lfs_files, summaries, webhooks
+from hub.api.views import access_requests, collections, lfs_files, notices, summaries, webhooks
 from hub.core.ids import RepoType
 
 _REPO = "<str:namespace>/<str:name>"
@@ -57,8 +57,15 @@ _WEBHOOKS: dict[str, View] = {
     f"{_WEBHOOK}/replay/<str:delivery_id>": api(POST=webhooks.replay),
 }
 
+_NOTICES: dict[str, View] = {
+    "api/notifications": api(GET=notices.list_own, DELETE=notices.delete),
+    "api/notifications/mark-as-read": api(POST=notices.mark),
+    "api/settings/notifications": api(GET=notices.show_settings, PATCH=notices.change_settings),
+    "api/settings/watch": api(GET=notices.list_watched, PATCH=notices.change_watched),
+}
+
 urlpatterns: list[URLPattern] = [
     path("api/trending", api(GET=summaries.trending)),
-    *(path(route, view) for routes in (_COLLECTIONS, _WEBHOOKS) for route, view in routes.items()),
+    *(path(route, view) for routes in (_COLLECTIONS, _WEBHOOKS, _NOTICES) for route, view in routes.items()),
     *(route for repo_type in RepoType for route in _routes_of(repo_type)),
 ]

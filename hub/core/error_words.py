@@ -301,6 +301,30 @@ _GATES: Final = (
     gettext_noop("You have no request that waits for a decision here."),
 )
 
+# Notices, what is watched and followed, collections.
+_SOCIAL: Final = (
+    gettext_noop("%(name)s has %(count)s collections; there is no room for more."),
+    gettext_noop("%(name)s has a collection of this title already."),
+    gettext_noop("A collection cannot hold itself."),
+    gettext_noop("A collection holds at most %(count)s items."),
+    gettext_noop("A collection's title has 1 to %(count)s characters."),
+    gettext_noop("A description has at most %(count)s characters."),
+    gettext_noop("A note has at most %(count)s characters."),
+    gettext_noop("A paper is named by its arXiv number, such as 2307.09288."),
+    gettext_noop("At most %(count)s notifications can be changed at once."),
+    gettext_noop("At most %(count)s things can be watched."),
+    gettext_noop("Collection not found"),
+    gettext_noop("Nobody follows themselves."),
+    gettext_noop("There is no such item in this collection."),
+    gettext_noop("There is no such notification."),
+    gettext_noop("This is in the collection already."),
+    gettext_noop("This link is not complete, or not of this hub."),
+    gettext_noop("You do not have the rights to change this collection."),
+    gettext_noop("level must be one of %(choices)s."),
+    gettext_noop("position must be from 0 to %(count)s."),
+    gettext_noop("theme must be one of %(choices)s."),
+)
+
 # Webhooks, and why one was switched off.
 _WEBHOOKS: Final = (
     gettext_noop("A person has at most %(count)s webhooks. Delete one first."),
@@ -424,7 +448,7 @@ _CALLS: Final = (
 )
 
 _PLACE: Final = re.compile(r"%\((\w+)\)s")
-_GROUPS: Final = (_DEFAULTS, _ACCOUNTS, _REPOS, _MODELS, _COMMUNITY, _GATES, _WEBHOOKS, _ELSEWHERE, _CALLS)
+_GROUPS: Final = (_DEFAULTS, _ACCOUNTS, _REPOS, _MODELS, _COMMUNITY, _GATES, _SOCIAL, _WEBHOOKS, _ELSEWHERE, _CALLS)
 _FIXED: Final = frozenset(sentence for group in _GROUPS for sentence in group if not _PLACE.search(sentence))
 
 

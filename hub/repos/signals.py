@@ -14,3 +14,5 @@ repo_changed = Signal()
 commit_created = Signal()
 # Sent with repo_pk: likes, downloads or other numbers changed
 counters_changed = Signal()
+# Sent with request_pk, actor_pk (int | None): somebody asked for access to a gated repo, or was answered
+access_changed = Signal()

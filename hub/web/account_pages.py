@@ -46,6 +46,7 @@ def account_nav(request: HttpRequest) -> list[dict[str, Any]]:
         (_("Security"), "mfa_index", "shield", ("mfa_",)),
         (_("Sessions"), "usersessions_list", "monitor", ("usersessions",)),
         (_("Organizations"), "web:settings_organizations", "users", ("settings_organizations",)),
+        (_("Notifications"), "web:settings_notifications", "bell", ("settings_notifications",)),
         (_("Access tokens"), "web:settings_tokens", "key-round", ("settings_token", "token_")),
         (_("Applications"), "web:settings_applications", "boxes", ("settings_app", "application_")),
         (_("Webhooks"), "web:settings_webhooks", "send", ("settings_webhooks", "webhook_")),

@@ -7,6 +7,8 @@ from typing import Any
 from django.conf import settings
 from django.http import HttpRequest
 
+from hub.web.contexts.notices import Bell
+
 
 def site(request: HttpRequest) -> dict[str, Any]:
     return {
@@ -15,4 +17,5 @@ def site(request: HttpRequest) -> dict[str, Any]:
         "theme": getattr(request, "theme", ""),
         "is_signup_open": settings.HUB_SIGNUP_OPEN,
         "languages": settings.LANGUAGES,
+        "bell": Bell(request),
     }

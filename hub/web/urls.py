@@ -7,8 +7,8 @@ from typing import Any, Final
 from django.urls import URLPattern, path, register_converter
 
 from hub.core.ids import RepoType
-from hub.web import urls_accounts, urls_catalog, urls_import, urls_upload
-from hub.web.views import access, files, history, repo_settings, repos, site, storage
+from hub.web import urls_accounts, urls_catalog, urls_import, urls_social, urls_upload
+from hub.web.views import access, files, history, notices, repo_settings, repos, site, storage
 
 app_name = "web"
 
@@ -31,6 +31,7 @@ register_converter(RepoNameConverter, "repo_name")
 _OF_REPO: Final[tuple[tuple[str, Any, str], ...]] = (
     ("", repos.repo_page, "repo"),
     ("/like", repos.like, "like"),
+    ("/watch", notices.watch_repo, "watch"),
     ("/tree", files.tree, "tree_default"),
     ("/tree/<path:rest>", files.tree, "tree"),
     ("/blob/<path:rest>", files.blob, "blob"),
@@ -63,6 +64,7 @@ urlpatterns = [
     path("new", repos.repo_new, name="repo_new"),
     *urls_catalog.urlpatterns,
     *urls_import.urlpatterns,
+    *urls_social.urlpatterns,
     *urls_accounts.urlpatterns,
     *urls_upload.urlpatterns,
 ]

@@ -1,4 +1,5 @@
 // Starts every behaviour once, and again on what htmx puts into the page. Each module is idempotent per element.
+import { startBell } from "./bell.js";
 import { startCopy } from "./copy.js";
 import { startDialogs } from "./dialog.js";
 import { startMenus } from "./menu.js";
@@ -20,6 +21,7 @@ function startIn(root) {
   startAvatarPreview(root);
 }
 
+startBell();
 startMenus();
 startDialogs();
 startSearchShortcut();

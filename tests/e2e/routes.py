@@ -26,6 +26,9 @@ NO_PAGE: Final = {
     "styleguide": "only with HUB_DEBUG",
     "account_confirm_email": "needs a mailed key",
     "avatar": "a picture",
+    "unread_count": "a number",
+    "open_notice": "leads to a thread",
+    "unsubscribe": "needs a mailed link",
     "device_code": "OAuth: for programs",
     "userinfo": "OAuth: for programs",
     "oauth_token": "OAuth: for programs",
@@ -109,6 +112,8 @@ def addresses(seeded: dict[str, Any]) -> Iterator[tuple[str, str]]:
     yield "repo-gate", "/grace/fern"
     yield "repo-gate-waiting", "/grace/moss"
     yield "repo-gate-rejected", "/grace/lichen"
+    yield "notifications-all", "/notifications?show=all"
+    yield "notifications-none", "/notifications?reason=moderation"
     yield "error-404", "/ada/there-is-no-such-repo"
     yield "repo-empty", "/ada/empty"
     yield "repo-generator", "/ada/murmur"

@@ -22,7 +22,12 @@ django.setup()
 
 from django.utils import timezone
 
+from community.enums import WatchLevel
 from community.models import Delivery, Webhook
+from community.services.discussions import comment_discussion, create_discussion
+from community.services.follows import follow
+from community.services.inbox import watch
+from community.services.notices import spread_all
 from community.services.webhooks import DOMAINS, Watched, create_webhook
 from hub.accounts.auth import Viewer
 from hub.accounts.enums import Role
@@ -138,6 +143,7 @@ def main() -> None:
     made["device_code"] = _waiting_device()
     made["webhook_id"] = _webhook(ada).object_id
     _gates(ada, grace)
+    _talk(ada, grace)
     made["import_id"] = _import(ada).object_id
     sys.stdout.write(json.dumps(made) + "\n")
 
@@ -206,6 +212,20 @@ def _webhook(ada: User) -> Webhook:
     }.items():
         Delivery.objects.create(webhook=webhook, repo=repo, event=event, body="{}", **facts)
     return webhook
+
+
+def _talk(ada: User, grace: User) -> None:
+    """What ada hears of: a question to her, one that she follows, a comment on her own, somebody who follows her."""
+    pebble, weights = Repo.objects.get(name="pebble-embedder"), Repo.objects.get(name="old-weights")
+    own = create_discussion(Viewer(user=ada), weights, title="Would you publish safetensors as well?")
+    asked = create_discussion(
+        Viewer(user=grace), pebble, title="Which tokenizer is this?", description="@ada, is it the one of murmur?"
+    )
+    comment_discussion(Viewer(user=grace), own, comment="Next week.")
+    comment_discussion(Viewer(user=grace), asked, comment="It says so in the card. Thanks!")
+    follow(Viewer(user=grace), ada)
+    watch(Viewer(user=ada), weights, WatchLevel.ALL)
+    spread_all()
 
 
 def _gates(ada: User, grace: User) -> None:

@@ -40,6 +40,7 @@ ADMIN = "who administers the repo"
 PAGES = {
     "": VISIBLE,
     "/like": LIKE,
+    "/watch": LIKE,
     "/tree": FILES,
     "/tree/<path:rest>": FILES,
     "/blob/<path:rest>": FILES,
@@ -143,6 +144,13 @@ OTHERS = {
     "i18n/setlang/": PUBLIC,
     "accounts/": SESSION,
     "admin/": STAFF,
+    # notices
+    "notifications": SESSION,
+    "notifications/count": SESSION,
+    "notifications/unsubscribe/<str:token>": PUBLIC,
+    "notifications/<str:object_id>": SESSION,
+    "settings/notifications": SESSION,
+    "-/watch/<namespace:name>": SESSION,
     # account pages
     "settings": PUBLIC,
     "settings/profile": SESSION,
@@ -221,6 +229,10 @@ OTHERS = {
         f"api/settings/webhooks/<str:webhook_id>/{part}": PERSON
         for part in ("enable", "disable", "deliveries", "replay/<str:delivery_id>")
     },
+    "api/notifications": PERSON,
+    "api/notifications/mark-as-read": PERSON,
+    "api/settings/notifications": PERSON,
+    "api/settings/watch": PERSON,
     "api/collections": PUBLIC,
     "api/collections/<str:owner>/<str:slug>": PUBLIC,
     **{
@@ -314,6 +326,7 @@ _VALUES = {
     "oid": "0" * 40,
     "draft_id": "00000000-0000-4000-8000-000000000000",
     "invitation_pk": "1",
+    "token": "x",
     "object_id": "0" * 24,
     "import_id": "0" * 24,
     "client_id": "0" * 32,

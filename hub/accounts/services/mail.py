@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import structlog
@@ -22,15 +23,30 @@ def send_notice(user: User, template: str, context: dict[str, Any]) -> None:
         send_mail(user.email, template, {**context, "user": user}, language=user.language)
 
 
-def send_mail(address: str, template: str, context: dict[str, Any], *, language: str = "") -> None:
-    """Queue ``<template>_subject.txt`` and ``<template>_message.txt`` for after the commit."""
+def send_mail(
+    address: str,
+    template: str,
+    context: dict[str, Any],
+    *,
+    language: str = "",
+    has_html: bool = False,
+    headers: Mapping[str, str] | None = None,
+) -> None:
+    """Queue ``<template>_subject.txt`` and ``<template>_message.txt`` for after the commit.
+
+    With ``has_html`` the text goes with ``<template>_message.html``. A subject is one line, whatever is put into it
+    (T95).
+    """
     if not settings.IS_MAIL_CONFIGURED:
         return
     with translation.override(language or settings.LANGUAGE_CODE):
         context = {**context, "site_name": settings.HUB_SITE_NAME, "hub_url": settings.HUB_URL}
         subject = " ".join(render_to_string(f"{template}_subject.txt", context).split())
         body = render_to_string(f"{template}_message.txt", context)
-    message = EmailMultiAlternatives(subject=subject, body=body, to=[address])
+        page = render_to_string(f"{template}_message.html", context) if has_html else ""
+    message = EmailMultiAlternatives(subject=subject, body=body, to=[address], headers=dict(headers or {}))
+    if page:
+        message.attach_alternative(page, "text/html")
     transaction.on_commit(lambda: _deliver(message, template))
 
 

@@ -6,6 +6,7 @@ One row per person and repo. The gate itself is judged by ``hub.repos.permission
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, Final
 
 from django.db import transaction
@@ -21,6 +22,7 @@ from hub.core.ratelimit import Bucket, hit
 from hub.repos.enums import AccessState, Gating
 from hub.repos.gates import read_answers, read_gate_form
 from hub.repos.models import AccessRequest, Repo
+from hub.repos.signals import access_changed
 
 MAX_REASON_LENGTH: Final = 200
 _ASKING: Final = Bucket("access-requests", 60, 3600)
@@ -63,6 +65,7 @@ def ask_access(viewer: Viewer, repo: Repo, answers: Mapping[str, Any]) -> Access
             request.state, request.decided_at = AccessState.ACCEPTED, timezone.now()
         request.save()
         _record("access.ask", viewer, repo, state=request.state)
+        _tell(viewer, request)
     return request
 
 
@@ -133,6 +136,12 @@ def _decide(viewer: Viewer, request: AccessRequest, state: AccessState, reason: 
     request.decided_by = None if is_open else viewer.user
     request.save()
     _record("access.decide", viewer, request.repo, user=request.user_id, state=state)
+    _tell(viewer, request)
+
+
+def _tell(viewer: Viewer, request: AccessRequest) -> None:
+    send = partial(access_changed.send_robust, sender=AccessRequest, request_pk=request.pk, actor_pk=viewer.user_pk)
+    transaction.on_commit(send)
 
 
 def _record(action: str, viewer: Viewer, repo: Repo, **data: Any) -> None:

@@ -31,6 +31,7 @@ from hub.repos.enums import AccessState
 from hub.repos.gates import count_requests
 from hub.repos.models import DownloadDay, Repo
 from hub.repos.permissions import can_admin, can_write
+from hub.web.contexts.notices import WatchControl, watch_control
 from inference.queries import LiveState
 
 _TREND_DAYS: Final = 30
@@ -77,6 +78,7 @@ class RepoHead:
     is_liked: bool
     can_write: bool
     can_admin: bool
+    watch: WatchControl | None = None
     state: str = ""
     state_reason: str = ""
     tags: list[Tag] = field(default_factory=list)
@@ -139,6 +141,7 @@ def repo_head(
         like_url=repo_url(repo, "like"),
         likes=summary.likes,
         is_liked=summary.is_liked,
+        watch=watch_control(viewer, repo, repo_url(repo, "watch")),
         state=live.state if live else "",
         state_reason=in_words_of_reader(live.reason) if live else "",
         tags=_tags(index, repo.type) if index and show_tags else [],
