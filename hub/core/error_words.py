@@ -320,6 +320,7 @@ _SOCIAL: Final = (
     gettext_noop("This is in the collection already."),
     gettext_noop("This link is not complete, or not of this hub."),
     gettext_noop("You do not have the rights to change this collection."),
+    gettext_noop("item.type must be one of %(choices)s."),
     gettext_noop("level must be one of %(choices)s."),
     gettext_noop("position must be from 0 to %(count)s."),
     gettext_noop("theme must be one of %(choices)s."),
