@@ -236,6 +236,7 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "reconcile-refs": {"task": "repos.reconcile", "schedule": 60.0},
     "convert-files": {"task": "repos.convert_files", "schedule": crontab(minute="*/10")},
     "roll-downloads": {"task": "repos.roll_downloads", "schedule": crontab(minute=7)},
+    "remind-owners": {"task": "repos.remind_owners", "schedule": crontab(minute=11)},
     "catch-up-index": {"task": "catalog.catch_up", "schedule": 60.0},
     "mend-pull-requests": {"task": "community.mend_pull_requests", "schedule": 300.0},
     "purge-pull-requests": {"task": "community.purge_pull_requests", "schedule": crontab(minute=7, hour=3)},

@@ -10,6 +10,8 @@ from community.services.notices import admins_of, notify
 from hub.accounts.auth import Viewer
 from hub.accounts.enums import Action
 from hub.accounts.permissions import require_user
+from hub.accounts.queries import has_verified_email
+from hub.core.errors import PermissionDenied
 from hub.repos.models import Repo
 from hub.repos.services.counters import set_likes
 
@@ -18,8 +20,12 @@ def like(viewer: Viewer, repo: Repo) -> int:
     """Like a repo that the viewer may see; doing so twice changes nothing. Return the number of likes.
 
     Raises: AuthenticationRequired, InsufficientScope
+        PermissionDenied: their e-mail address is not confirmed: likes by such accounts are cheap (T50).
     """
     require_user(viewer, Action.DISCUSSION_WRITE)
+    assert viewer.user is not None  # require_user
+    if not has_verified_email(viewer.user):
+        raise PermissionDenied("Please confirm your e-mail address first: only then do likes count.")
     return _change(viewer, repo, is_liked=True)
 
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from allauth.account.models import EmailAddress
 from allauth.usersessions.models import UserSession
+from django.conf import settings
 from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from hub.accounts.auth import digest
 from hub.accounts.enums import Role
-from hub.accounts.models import AccessToken, Invitation, Membership, Organization, User
+from hub.accounts.models import AccessToken, Invitation, Membership, Namespace, Organization, User
 from hub.core.errors import NamespaceNotFound, NotFound
 from hub.core.ids import fold
 
@@ -47,6 +49,22 @@ def members_of(organization: Organization) -> QuerySet[Membership]:
         .select_related("user", "user__namespace")
         .order_by("user__namespace__name_folded")
     )
+
+
+def has_verified_email(user: User) -> bool:
+    """Whether the person has shown that mail reaches them; where this hub sends no mail nobody can, and all have."""
+    if not settings.IS_MAIL_CONFIGURED:
+        return True
+    return EmailAddress.objects.filter(user=user, verified=True).exists()
+
+
+def admins_of(namespace: Namespace, *, limit: int = 50) -> list[User]:
+    """The people who decide in a namespace: its person, or the organization's administrators; those who are active."""
+    people = User.objects.select_related("namespace").filter(is_active=True)
+    in_it = Q(namespace=namespace) | Q(
+        memberships__organization__namespace=namespace, memberships__role=Role.ADMIN.value
+    )
+    return list(people.filter(in_it).distinct().order_by("pk")[:limit])
 
 
 def members_page(organization: Organization, *, after: str, search: str, limit: int) -> list[Membership]:

@@ -4,10 +4,19 @@ from __future__ import annotations
 
 from django.db import models
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
-from hub.accounts.models import Namespace
+from hub.accounts.models import Namespace, User
 from hub.repos.enums import Gating, RepoTypeChoice, Visibility
 from hub.repos.models import Repo
+
+
+class LookAlikeVerdict(models.TextChoices):
+    """What an operator found."""
+
+    OPEN = "open", _("To be reviewed")
+    CLEARED = "cleared", _("A name of its own")
+    CONFIRMED = "confirmed", _("A look-alike")
 
 
 class RepoIndex(models.Model):
@@ -75,6 +84,24 @@ class RepoIndex(models.Model):
 
     def __str__(self) -> str:
         return self.full_id
+
+
+class LookAlike(models.Model):
+    """A repo whose address is easily taken for that of a well-known one (T49): not in trending until reviewed."""
+
+    repo = models.OneToOneField(Repo, on_delete=models.CASCADE, related_name="look_alike")
+    name = models.CharField(max_length=140)  # the repo's address when it was found: another is judged anew
+    resembles = models.CharField(max_length=140)  # the address of the well-known one
+    found_at = models.DateTimeField(default=timezone.now)
+    verdict = models.CharField(max_length=10, choices=LookAlikeVerdict.choices, default=LookAlikeVerdict.OPEN)
+    reviewed_at = models.DateTimeField(null=True, blank=True)
+    reviewed_by = models.ForeignKey(User, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
+
+    class Meta:
+        indexes = [models.Index(fields=["verdict", "-found_at"], name="look_alikes_to_review")]
+
+    def __str__(self) -> str:
+        return f"{self.name} ~ {self.resembles}"
 
 
 class IndexChange(models.Model):

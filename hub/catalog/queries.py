@@ -25,7 +25,7 @@ from hub.accounts.models import Namespace
 from hub.accounts.permissions import roles_of
 from hub.catalog import search_index
 from hub.catalog.filters import RepoFilters
-from hub.catalog.models import RepoIndex
+from hub.catalog.models import LookAlike, LookAlikeVerdict, RepoIndex
 from hub.catalog.search_index import FACET_FIELDS, Reader, Scope
 from hub.catalog.sort_keys import Sort, repo_pk_of
 from hub.catalog.words import without_nul
@@ -408,6 +408,12 @@ def _values_of(name: str, row: dict[str, Any]) -> Sequence[str]:
 
 
 # --- small lists -----------------------------------------------------------------------------------------------------
+
+
+def look_alike_of(repo_pk: int) -> LookAlike | None:
+    """Why a repo is kept from trending (T49); None where it is not."""
+    held = LookAlike.objects.filter(repo_id=repo_pk).exclude(verdict=LookAlikeVerdict.CLEARED)
+    return held.first()
 
 
 def trending(viewer: Viewer, repo_type: RepoType = RepoType.MODEL, *, limit: int = 6) -> list[RepoRow]:

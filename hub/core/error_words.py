@@ -290,6 +290,7 @@ _GATES: Final = (
     gettext_noop("A reason has at most %(count)s characters."),
     gettext_noop("Please agree to: %(label)s"),
     gettext_noop("Please fill in: %(label)s"),
+    gettext_noop("Please confirm your e-mail address first: only then do likes count."),
     gettext_noop("The authors of this repository have rejected your request."),
     gettext_noop("The request is %(state)s already."),
     gettext_noop("The request is accepted already."),

@@ -8,6 +8,8 @@ from __future__ import annotations
 import datetime
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
+from statistics import median
 from typing import Any, Final
 
 from django.db.models import Count
@@ -20,6 +22,8 @@ from hub.repos.content import at_revision, read_text
 from hub.repos.enums import AccessState
 from hub.repos.models import AccessRequest, Repo
 
+MIN_ANSWERS: Final = 5
+_ANSWERS_LOOKED_AT: Final = 50
 MAX_FIELDS: Final = 50
 MAX_LABEL_LENGTH: Final = 200
 MAX_OPTIONS: Final = 300
@@ -48,6 +52,15 @@ class GateForm:
     description: str = ""
     button: str = ""
     fields: tuple[GateField, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class GateTerms:
+    """What the owner says of time, in days; 0: no promise, for good, never again. Named as the fields of ``Repo``."""
+
+    gate_answer_days: int = 0
+    gate_grant_days: int = 0
+    gate_retry_days: int = 0
 
 
 def read_gate_form(repo: Repo) -> GateForm:
@@ -145,6 +158,16 @@ def count_requests(repo: Repo) -> dict[str, int]:
     """How many are in each state; the caller has checked that the viewer administers the repo (T39)."""
     rows = AccessRequest.objects.filter(repo=repo, user__is_active=True).order_by().values_list("state")
     return dict(rows.annotate(count=Count("pk")))
+
+
+def answer_time(repo: Repo) -> timedelta | None:
+    """How long half of the last decisions took at most; None where there are too few to say (fewer than five)."""
+    decided = AccessRequest.objects.filter(
+        repo=repo, decided_at__isnull=False, decided_by__isnull=False, is_email_shared=True
+    )
+    latest = decided.order_by("-decided_at").values_list("created_at", "decided_at")[:_ANSWERS_LOOKED_AT]
+    seconds = [(end - start).total_seconds() for start, end in latest if end is not None]
+    return timedelta(seconds=median(seconds)) if len(seconds) >= MIN_ANSWERS else None
 
 
 def all_requests(repo: Repo, *, limit: int) -> list[AccessRequest]:

@@ -30,6 +30,10 @@ class Repo(models.Model):
     name_folded = models.CharField(max_length=96, editable=False)
     visibility = models.CharField(max_length=8, choices=Visibility.choices, default=Visibility.PUBLIC)
     gated = models.CharField(max_length=8, choices=Gating.choices, default=Gating.OFF, blank=True)
+    # Terms of the gate in days; 0: no promise, for good, never again.
+    gate_answer_days = models.PositiveSmallIntegerField(default=0)  # within which the owner means to answer
+    gate_grant_days = models.PositiveSmallIntegerField(default=0)  # how long a grant lasts
+    gate_retry_days = models.PositiveSmallIntegerField(default=0)  # when a rejected person may ask again
     default_branch = models.CharField(max_length=100, default="main")
     head_oid = models.CharField(max_length=40, blank=True)  # of default_branch
     created_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
@@ -125,16 +129,25 @@ class AccessRequest(models.Model):
     # Who asks agrees to show their address to the repo's admins; who is let in unasked has agreed to nothing.
     is_email_shared = models.BooleanField(default=False)
     rejection_reason = models.CharField(max_length=200, blank=True)
-    created_at = models.DateTimeField(default=timezone.now)
+    created_at = models.DateTimeField(default=timezone.now)  # of the last asking
     decided_at = models.DateTimeField(null=True, blank=True)
     decided_by = models.ForeignKey(User, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
+    expires_at = models.DateTimeField(null=True, blank=True)  # of a grant: from then on all doors are closed
+    reminded_at = models.DateTimeField(null=True, blank=True)  # when the owner was told that somebody still waits
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["repo", "user"], name="access_request_once")]
-        indexes = [models.Index(fields=["repo", "state", "-id"], name="access_requests_of_repo")]
+        indexes = [
+            models.Index(fields=["repo", "state", "-id"], name="access_requests_of_repo"),
+            models.Index(fields=["state", "reminded_at", "created_at"], name="access_requests_waiting"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.user_id} at {self.repo_id}: {self.state}"
+
+    @property
+    def is_expired(self) -> bool:
+        return self.expires_at is not None and self.expires_at <= timezone.now()
 
 
 class Ref(models.Model):
@@ -378,11 +391,13 @@ class UpstreamFile(models.Model):
 
 
 class DownloadDay(models.Model):
-    """Downloads of a repo on one UTC day."""
+    """Downloads of a repo on one UTC day; ``count`` is the number on the card, the others stand apart from it."""
 
     repo = models.ForeignKey(Repo, on_delete=models.CASCADE, related_name="download_days")
     day = models.DateField()
     count = models.PositiveIntegerField(default=0)
+    members = models.PositiveIntegerField(default=0)  # the owner and members of the owning organization
+    robots = models.PositiveIntegerField(default=0)
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["repo", "day"], name="download_day_once")]

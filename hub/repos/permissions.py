@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from django.db.models import Q
+from django.utils import timezone
 
 from hub.accounts.auth import Viewer
 from hub.accounts.enums import Action, Role
@@ -176,10 +177,11 @@ def _is_gate_open(viewer: Viewer, repo: Repo) -> bool:
 
 
 def _has_grant(viewer: Viewer, repo: Repo) -> bool:
-    """Whether the owner let this person in; asked anew each time, so that a grant taken back closes at once (T37)."""
+    """Whether the owner let this person in; asked anew each time, for a grant may end (T37)."""
     if viewer.user is None:
         return False
-    return AccessRequest.objects.filter(repo=repo, user=viewer.user, state=AccessState.ACCEPTED).exists()
+    granted = AccessRequest.objects.filter(repo=repo, user=viewer.user, state=AccessState.ACCEPTED)
+    return granted.filter(Q(expires_at__isnull=True) | Q(expires_at__gt=timezone.now())).exists()
 
 
 def _gate_text(viewer: Viewer, repo: Repo) -> str:

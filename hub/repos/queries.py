@@ -3,22 +3,49 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from typing import Final
 
 from django.db.models import Count, Q, QuerySet, Sum
+from django.utils import timezone
 
 from hub.accounts.auth import Viewer
 from hub.accounts.models import Namespace
 from hub.core.ids import RepoType
 from hub.repos.content import Snapshot, at_revision, walk_files
-from hub.repos.models import Ref, Repo, RepoObject
+from hub.repos.models import DownloadDay, Ref, Repo, RepoObject
 from hub.repos.permissions import visible_to
 from hub.storage.git.pointers import find_pointers
 from hub.storage.git.refs import BRANCH_PREFIX
 
 #: Further branches and pull requests are not looked into for where a large file is.
 MAX_SEARCHED_REFS: Final = 50
+
+
+@dataclass(frozen=True, slots=True)
+class DayOfDownloads:
+    """A UTC day: what the card counts, and apart from it the owner's side and robots."""
+
+    day: date
+    count: int = 0
+    members: int = 0
+    robots: int = 0
+
+
+def downloads_by_day(repo: Repo, days: int, *, today: date | None = None) -> list[DayOfDownloads]:
+    """The last ``days`` days, today included, oldest first; days without downloads too."""
+    today = today or timezone.now().date()
+    first = today - timedelta(days=days - 1)
+    rows = DownloadDay.objects.filter(repo=repo, day__gte=first, day__lte=today)
+    found = {row[0]: DayOfDownloads(*row) for row in rows.values_list("day", "count", "members", "robots")}
+    each = (first + timedelta(days=offset) for offset in range(days))
+    return [found.get(day) or DayOfDownloads(day) for day in each]
+
+
+def all_downloads(repo: Repo) -> list[DayOfDownloads]:
+    """Every day on which something was counted, oldest first."""
+    rows = DownloadDay.objects.filter(repo=repo).order_by("day").values_list("day", "count", "members", "robots")
+    return [DayOfDownloads(*row) for row in rows]
 
 
 def repos_of(viewer: Viewer, namespace: Namespace, repo_type: RepoType | None = None) -> QuerySet[Repo]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import structlog
@@ -9,11 +10,19 @@ from django.conf import settings
 from django.dispatch import receiver
 from kombu.exceptions import OperationalError
 
+from hub.core.ranges import ByteRange
 from hub.repos import tasks
+from hub.repos.services import downloads
 from hub.repos.signals import commit_created
+from hub.storage.signals import content_sent
 from hub.storage.xet import convert
 
 log = structlog.get_logger("hub.repos")
+
+
+@receiver(content_sent, dispatch_uid="repos.hear_download")
+def hear_download(sender: Any, tally: str, content: str, spans: Sequence[ByteRange], **_: Any) -> None:
+    downloads.hear(tally, content, spans)
 
 
 @receiver(commit_created, dispatch_uid="repos.convert_files")

@@ -52,6 +52,14 @@ def roll_downloads_task() -> None:
     roll_downloads()
 
 
+@shared_task(name="repos.remind_owners", ignore_result=True, acks_late=True, time_limit=900)
+def remind_owners_task() -> None:
+    """Tell owners of gates who waits longer than they promised."""
+    from hub.repos.services.access import remind_owners  # noqa: PLC0415 -- leaf
+
+    remind_owners()
+
+
 @shared_task(name="repos.run_import", ignore_result=True, acks_late=True, time_limit=3600)
 def run_import_task(object_id: str) -> None:
     from hub.repos.services.import_run import run_import  # noqa: PLC0415 -- leaf

@@ -62,6 +62,7 @@ class Grant:
 
     ``sha256`` names the content: of the xorb actions the xorb hash. XORB allows ``size_bytes`` from ``offset_bytes``.
     ``is_recipe``: a BLOB is put together from its recipe, for its whole copy is about to go or gone.
+    ``tally``: what whoever made the URL wants to hear when bytes were sent (``hub.storage.signals``); "" for nothing.
     """
 
     action: Action
@@ -77,6 +78,7 @@ class Grant:
     disposition: str = ""
     content_type: str = ""
     is_recipe: int = 0
+    tally: str = ""
 
     @property
     def method(self) -> str:

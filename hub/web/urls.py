@@ -8,7 +8,7 @@ from django.urls import URLPattern, path, register_converter
 
 from hub.core.ids import RepoType
 from hub.web import urls_accounts, urls_catalog, urls_import, urls_social, urls_upload
-from hub.web.views import access, files, history, notices, repo_settings, repos, site, storage
+from hub.web.views import access, files, history, notices, repo_settings, repos, site, stats, storage
 
 app_name = "web"
 
@@ -44,6 +44,8 @@ _OF_REPO: Final[tuple[tuple[str, Any, str], ...]] = (
     ("/commits/<path:rest>", history.commits, "commits"),
     ("/commit/<str:oid>", history.commit, "commit"),
     ("/refs", history.refs, "refs"),
+    ("/stats", stats.repo_stats, "repo_stats"),
+    ("/stats/downloads.csv", stats.repo_stats_csv, "repo_stats_csv"),
     ("/settings", repo_settings.repo_settings, "repo_settings"),
     ("/settings/delete", repo_settings.repo_delete, "repo_delete"),
     ("/settings/storage", storage.repo_storage, "repo_storage"),

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import pytest
+from allauth.account.models import EmailAddress
 
 from community.models import Like
 from community.queries import liked_repo_pks, likers_of, likes_of, repo_summary
 from community.services.likes import like, unlike
 from hub.accounts.auth import Viewer
-from hub.core.errors import AuthenticationRequired, InsufficientScope
+from hub.core.errors import AuthenticationRequired, InsufficientScope, PermissionDenied
 from hub.repos.enums import Visibility
 from hub.repos.models import Repo
 from hub.repos.services.repos import update_repo_settings
@@ -57,3 +58,14 @@ def test_pages_follow_each_other() -> None:
     rest = likes_of(Viewer(), user, cursor=first.next_cursor, limit=2)
     assert [row.repo_id for row in [*first.items, *rest.items]] == [repo.pk for repo in reversed(repos)]
     assert rest.next_cursor is None
+
+
+def test_likes_need_a_confirmed_address_where_mail_is_sent_t50(settings) -> None:
+    """Accounts without one are cheap; a like of theirs can still be taken back."""
+    settings.IS_MAIL_CONFIGURED = True
+    repo, person = make_repo(), make_user(password=None, is_email_verified=False)
+    with pytest.raises(PermissionDenied):
+        like(Viewer(user=person), repo)
+    assert (Repo.objects.get(pk=repo.pk).likes, unlike(Viewer(user=person), repo)) == (0, 0)
+    EmailAddress.objects.filter(user=person).update(verified=True)
+    assert like(Viewer(user=person), repo) == 1

@@ -38,6 +38,7 @@ NO_PAGE: Final = {
     "openid_configuration": "facts for programs",
     "mfa_remove_webauthn": "needs a security key",
     "mfa_edit_webauthn": "needs a security key",
+    "repo_stats_csv": "a table to download",
 }
 
 

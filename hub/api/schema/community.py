@@ -180,6 +180,7 @@ _REQUEST = shape(
     user=anything("The person; their e-mail address where the gate asks for it."),
     fields=anything("What they answered."),
     rejectionReason=text(optional=True),
+    expiresAt=text("When the access ends, where it does.", optional=True),
     decidedAt=moment(optional=True),
 )
 _WHOM = {

@@ -109,6 +109,8 @@ def _item(item: AccessRequest) -> dict[str, Any]:
         shown["rejectionReason"] = item.rejection_reason
     if item.decided_at is not None:
         shown["decidedAt"] = date_text(item.decided_at)
+    if item.expires_at is not None:
+        shown["expiresAt"] = date_text(item.expires_at)
     if item.decided_by is not None:
         shown["grantedBy" if item.state == AccessState.ACCEPTED else "decidedBy"] = user_json(item.decided_by)
     return shown
@@ -182,7 +184,21 @@ def _csv(repo: Repo, rows: list[AccessRequest]) -> HttpResponse:
     asked = [field.label for field in read_gate_form(repo).fields]
     labels = list(dict.fromkeys([*asked, *sorted({label for row in rows for label in row.answers})]))
     writer.writerow(
-        map(_cell, ["user", "fullname", "email", "status", "asked", "decided", "decidedBy", "rejectionReason", *labels])
+        map(
+            _cell,
+            [
+                "user",
+                "fullname",
+                "email",
+                "status",
+                "asked",
+                "decided",
+                "decidedBy",
+                "rejectionReason",
+                "expires",
+                *labels,
+            ],
+        )
     )
     for row in rows:
         facts = [
@@ -194,6 +210,7 @@ def _csv(repo: Repo, rows: list[AccessRequest]) -> HttpResponse:
             date_text(row.decided_at) if row.decided_at else "",
             row.decided_by.username if row.decided_by else "",
             row.rejection_reason,
+            date_text(row.expires_at) if row.expires_at else "",
         ]
         writer.writerow(map(_cell, [*facts, *(row.answers.get(label, "") for label in labels)]))
     return response

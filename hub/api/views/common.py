@@ -13,6 +13,7 @@ from hub.core.ids import RepoType
 from hub.repos.content import Snapshot
 from hub.repos.models import Repo
 from hub.repos.provenance import pull_request_of
+from hub.repos.services import downloads
 
 # How an address is typed in a body.
 _TYPES = {key: repo_type for repo_type in RepoType for key in (repo_type.value, repo_type.plural)}
@@ -26,6 +27,18 @@ def viewer_of(request: HttpRequest) -> Viewer:
 def base_url(request: HttpRequest) -> str:
     """The site as this client calls it: a hub answers to several names, and signed URLs must lead back."""
     return f"{request.scheme}://{request.get_host()}"
+
+
+def tally(request: HttpRequest, repo: Repo, content: str, size_bytes: int) -> str:
+    """What a signed URL carries so that its download counts for this client (T50)."""
+    return downloads.tally_of(
+        repo,
+        viewer=viewer_of(request),
+        address=request.META.get("REMOTE_ADDR", ""),
+        client=request.headers.get("user-agent", ""),
+        content=content,
+        size_bytes=size_bytes,
+    )
 
 
 def page_url(request: HttpRequest, repo: Repo) -> str:

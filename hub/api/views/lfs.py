@@ -14,14 +14,14 @@ from django.http.response import HttpResponseBase
 
 from hub.accounts.auth import Viewer
 from hub.api.requests import Fields
-from hub.api.views.common import base_url, json_response, viewer_of
+from hub.api.views.common import base_url, json_response, tally, viewer_of
 from hub.api.views.targets import repo_for_objects
 from hub.api.views.xet_tokens import token_headers
 from hub.core.errors import Conflict, EntryNotFound, HubError, Unprocessable
 from hub.core.ids import RepoType, is_sha256
 from hub.repos.models import Repo
 from hub.repos.permissions import get_repo_for_files
-from hub.repos.services import lfs, xet
+from hub.repos.services import downloads, lfs, xet
 from hub.storage.lfs import objects, transfer
 
 CONTENT_TYPE = "application/vnd.git-lfs+json"
@@ -40,7 +40,10 @@ def batch(request: HttpRequest, repo_type: RepoType, namespace: str, name: str) 
     wanted = [_wanted(item) for item in fields.objects("objects", max_items=MAX_OBJECTS)]
     if operation == "download":
         repo = get_repo_for_files(viewer, repo_type, namespace, name)
-        return _reply("basic", [_download(request, viewer, repo, sha256, size) for sha256, size in wanted])
+        is_proposal = downloads.is_pull_request(_ref(fields))
+        counted = frozenset() if is_proposal else downloads.own_objects(repo, (sha256 for sha256, _ in wanted))
+        items = [_download(request, viewer, repo, *item, is_counted=item[0] in counted) for item in wanted]
+        return _reply("basic", items)
     ref = _ref(fields)
     repo = repo_for_objects(viewer, repo_type, namespace, name, ref)
     transfers = fields.items("transfers", max_items=20) or ["basic"]
@@ -69,12 +72,19 @@ def _reply(kind: str, items: list[dict[str, Any]]) -> HttpResponse:
     return response
 
 
-def _download(request: HttpRequest, viewer: Viewer, repo: Repo, sha256: str, size: int) -> dict[str, Any]:
+def _download(
+    request: HttpRequest, viewer: Viewer, repo: Repo, sha256: str, size: int, *, is_counted: bool
+) -> dict[str, Any]:
     try:
         stored = lfs.get_linked(repo, sha256)
     except EntryNotFound:
         return {"oid": sha256, "size": size, "error": {"code": 404, "message": "Object does not exist"}}
-    url = objects.download_url(stored, audience=lfs.audience(repo, viewer), base_url=base_url(request))
+    url = objects.download_url(
+        stored,
+        audience=lfs.audience(repo, viewer),
+        base_url=base_url(request),
+        tally=tally(request, repo, sha256, stored.size_bytes) if is_counted else "",
+    )
     actions = {"download": {"href": url, "expires_in": 900}}
     return {"oid": sha256, "size": stored.size_bytes, "authenticated": True, "actions": actions}
 

@@ -16,7 +16,7 @@ from hub.api import upstream
 from hub.api.redirects import HttpResponseTemporaryRedirect
 from hub.api.requests import query_flag
 from hub.api.upstream import or_upstream
-from hub.api.views.common import add_provenance, base_url, viewer_of
+from hub.api.views.common import add_provenance, base_url, tally, viewer_of
 from hub.core.errors import EntryNotFound
 from hub.core.ids import RepoType, is_oid
 from hub.core.ranges import ByteRange, single_range
@@ -24,10 +24,11 @@ from hub.repos import content
 from hub.repos.content import Snapshot
 from hub.repos.permissions import get_repo_for_files
 from hub.repos.provenance import pull_request_of
-from hub.repos.services import counters, lfs, xet
+from hub.repos.services import downloads, lfs, xet
 from hub.storage.dataplane.responses import content_disposition, content_type_for
 from hub.storage.git.objects import TreeEntry
 from hub.storage.lfs.objects import download_url
+from hub.storage.tallies import tell_now
 
 XET_FILE_INFO = "application/vnd.xet-fileinfo+json"
 
@@ -45,10 +46,8 @@ _UNTRUSTED = {
 def resolve(request: HttpRequest, repo_type: RepoType, namespace: str, name: str, rest: str) -> HttpResponseBase:
     """A file's content."""
     snapshot, entry = _find(request, repo_type, namespace, name, rest)
-    if request.method == "GET" and _is_from_start(request) and pull_request_of(snapshot) is None:
-        _count(request, snapshot)
     if entry.lfs is None:
-        return _serve(request, snapshot, entry)
+        return _serve(request, snapshot, entry, said=_tally(request, snapshot, entry))
     if not content.has_content(snapshot.repo, entry):
         raise EntryNotFound(commit_oid=snapshot.oid)
     if _is_cached(request, _etag(entry)):
@@ -79,29 +78,26 @@ def _find(
     return snapshot, content.get_file(snapshot, path)
 
 
-def _is_from_start(request: HttpRequest) -> bool:
-    """Later ranges are parts of a download that was counted, or readers of headers (T50)."""
-    return "range" not in request.headers
+def _tally(request: HttpRequest, snapshot: Snapshot, entry: TreeEntry) -> str:
+    """What shall be said when the file has arrived; "" for what is no weight, and for pull requests (T50)."""
+    repo, is_large = snapshot.repo, entry.lfs is not None
+    if request.method != "GET" or not downloads.is_weight(repo, entry.path, is_large=is_large):
+        return ""
+    if pull_request_of(snapshot) is not None:
+        return ""
+    return tally(request, repo, _etag(entry), entry.lfs.size if entry.lfs else entry.size)
 
 
-def _count(request: HttpRequest, snapshot: Snapshot) -> None:
-    counters.count_download(
-        snapshot.repo,
-        viewer=viewer_of(request),
-        address=request.META.get("REMOTE_ADDR", ""),
-        client=request.headers.get("user-agent", ""),
-    )
-
-
-def _serve(request: HttpRequest, snapshot: Snapshot, entry: TreeEntry) -> HttpResponseBase:
+def _serve(request: HttpRequest, snapshot: Snapshot, entry: TreeEntry, *, said: str = "") -> HttpResponseBase:
     """Answer from git, by the rules of RFC 9110 for conditions and one range."""
     if _is_cached(request, _etag(entry)):
         return _add_file_headers(HttpResponse(status=304), request, snapshot, entry)
     if request.method == "HEAD":
         return _head(request, snapshot, entry)
     span = _span(request, entry)
-    body = content.iterate_file(snapshot, entry, *(span or ByteRange(0, entry.size)))
-    response = StreamingHttpResponse(_closing(body), status=206 if span else 200)
+    sent = span or ByteRange(0, entry.size)
+    body = _with_tally(content.iterate_file(snapshot, entry, *sent), said, _etag(entry), sent)
+    response = StreamingHttpResponse(body, status=206 if span else 200)
     response["Content-Length"] = str(span.length if span else entry.size)
     if span:
         response["Content-Range"] = f"bytes {span.start}-{span.stop - 1}/{entry.size}"
@@ -120,8 +116,11 @@ def _span(request: HttpRequest, entry: TreeEntry) -> ByteRange | None:
     return single_range(request.headers.get("range"), entry.size)
 
 
-def _closing(body: Iterator[bytes]) -> Iterator[bytes]:
+def _with_tally(body: Iterator[bytes], said: str, etag: str, sent: ByteRange) -> Iterator[bytes]:
+    """Pass a body on; who leaves before the last block has downloaded nothing."""
     yield from body
+    if said:
+        tell_now(said, etag, [sent])
 
 
 def _head(request: HttpRequest, snapshot: Snapshot, entry: TreeEntry) -> HttpResponse:
@@ -141,6 +140,7 @@ def _redirect_to_bytes(request: HttpRequest, snapshot: Snapshot, entry: TreeEntr
         is_attachment=query_flag(request, "download"),
         content_type=content_type_for(entry.path),
         base_url=base_url(request),
+        tally=_tally(request, snapshot, entry),
     )
     response = HttpResponseTemporaryRedirect()
     response["Location"] = url

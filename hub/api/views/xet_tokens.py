@@ -10,6 +10,7 @@ from hub.api.views.targets import repo_for_upload
 from hub.core.ids import RepoType
 from hub.repos import content
 from hub.repos.permissions import get_repo_for_files
+from hub.repos.provenance import pull_request_of
 from hub.repos.services import xet
 from hub.repos.services.xet import XetToken
 
@@ -18,7 +19,14 @@ def read_token(request: HttpRequest, repo_type: RepoType, namespace: str, name: 
     viewer = viewer_of(request)
     repo = get_repo_for_files(viewer, repo_type, namespace, name)
     snapshot = content.at_revision(repo, revision, viewer=viewer)
-    return _reply(xet.read_token(repo, viewer=viewer, commit_oid=snapshot.oid, base_url=base_url(request)))
+    token = xet.read_token(
+        repo,
+        viewer=viewer,
+        commit_oid=snapshot.oid,
+        base_url=base_url(request),
+        pull_request=pull_request_of(snapshot),
+    )
+    return _reply(token)
 
 
 def write_token(

@@ -6,6 +6,7 @@ One row per person and repo. The gate itself is judged by ``hub.repos.permission
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, Final
 
@@ -16,7 +17,9 @@ from hub.accounts.auth import Viewer
 from hub.accounts.enums import Action
 from hub.accounts.models import User
 from hub.accounts.permissions import require_user, role_in
+from hub.accounts.queries import admins_of
 from hub.accounts.services import audit
+from hub.accounts.services.mail import send_notice
 from hub.core.errors import BadRequest, Conflict, NotFound, PermissionDenied
 from hub.core.ratelimit import Bucket, hit
 from hub.repos.enums import AccessState, Gating
@@ -25,6 +28,8 @@ from hub.repos.models import AccessRequest, Repo
 from hub.repos.signals import access_changed
 
 MAX_REASON_LENGTH: Final = 200
+MAX_TERM_DAYS: Final = 3650
+_MAX_REMINDED: Final = 200
 _ASKING: Final = Bucket("access-requests", 60, 3600)
 
 
@@ -37,10 +42,11 @@ def require_gated(repo: Repo) -> None:
 def ask_access(viewer: Viewer, repo: Repo, answers: Mapping[str, Any]) -> AccessRequest | None:
     """Ask to be let in, with answers to the card's questions; None for members, who are in.
 
-    Asking again while it waits replaces the answers. Where approval is automatic the person is in at once.
+    Asking again while it waits replaces the answers. Where approval is automatic the person is in at once. A grant that
+    has run out may be asked for anew; so may a rejection be, where and when the owner's terms say so.
 
     Raises: AuthenticationRequired, InsufficientScope, BadRequest (not gated, or a question is open), RateLimited
-        PermissionDenied: the request was rejected; only the repo's admins can change that (T39).
+        PermissionDenied: the request was rejected, and the repo's admins have not allowed to ask again by now (T39).
     """
     require_user(viewer, Action.DISCUSSION_WRITE)
     assert viewer.user is not None  # require_user
@@ -55,18 +61,48 @@ def ask_access(viewer: Viewer, repo: Repo, answers: Mapping[str, Any]) -> Access
         request = AccessRequest.objects.filter(repo=repo, user=viewer.user).first()
         if request is None:
             request = AccessRequest(repo=repo, user=viewer.user)
-        if request.state == AccessState.REJECTED:
+        if request.state == AccessState.REJECTED and not is_retry_open(repo, request):
             raise PermissionDenied("The authors of this repository have rejected your request.")
-        if request.state == AccessState.ACCEPTED:
+        if request.state == AccessState.ACCEPTED and not request.is_expired:
             return request
+        # Other answers to a request that waits are no news.
+        is_new = request.pk is None or request.state != AccessState.PENDING
+        if is_new:
+            _start_anew(request)
         request.answers = said
         request.is_email_shared = True
         if repo.gated == Gating.AUTO:
             request.state, request.decided_at = AccessState.ACCEPTED, timezone.now()
+            request.expires_at = _end_of_grant(repo)
         request.save()
         _record("access.ask", viewer, repo, state=request.state)
-        _tell(viewer, request)
+        if is_new:
+            _tell(viewer, request)
     return request
+
+
+def is_retry_open(repo: Repo, request: AccessRequest) -> bool:
+    """Whether a rejected person may ask again by the terms of the gate."""
+    opens = retry_opens_at(repo, request)
+    return opens is not None and opens <= timezone.now()
+
+
+def retry_opens_at(repo: Repo, request: AccessRequest) -> datetime | None:
+    """When a rejected person may ask again; None for never."""
+    if not repo.gate_retry_days or request.decided_at is None:
+        return None
+    return request.decided_at + timedelta(days=repo.gate_retry_days)
+
+
+def _start_anew(request: AccessRequest) -> None:
+    request.state = AccessState.PENDING
+    request.created_at = timezone.now()
+    request.decided_at = request.decided_by = request.expires_at = request.reminded_at = None
+    request.rejection_reason = ""
+
+
+def _end_of_grant(repo: Repo) -> datetime | None:
+    return timezone.now() + timedelta(days=repo.gate_grant_days) if repo.gate_grant_days else None
 
 
 def cancel_access_request(viewer: Viewer, repo: Repo) -> None:
@@ -111,7 +147,7 @@ def handle_access_request(
         request = (
             AccessRequest.objects.select_for_update(of=("self",)).select_related("repo__namespace").get(pk=request.pk)
         )
-        if request.state == state:
+        if request.state == state and not request.is_expired:
             raise NotFound(f"The request is {state} already.")
         _decide(viewer, request, state, rejection_reason)
     return request
@@ -122,7 +158,7 @@ def grant_access(viewer: Viewer, repo: Repo, user: User) -> AccessRequest:
     with transaction.atomic():
         repo = Repo.objects.select_for_update(of=("self",)).select_related("namespace").get(pk=repo.pk)
         request = AccessRequest.objects.filter(repo=repo, user=user).first() or AccessRequest(repo=repo, user=user)
-        if request.state == AccessState.ACCEPTED:
+        if request.state == AccessState.ACCEPTED and not request.is_expired:
             raise Conflict(f"{user.username} has access already.")
         _decide(viewer, request, AccessState.ACCEPTED, "")
     return request
@@ -134,6 +170,7 @@ def _decide(viewer: Viewer, request: AccessRequest, state: AccessState, reason: 
     is_open = state == AccessState.PENDING
     request.decided_at = None if is_open else timezone.now()
     request.decided_by = None if is_open else viewer.user
+    request.expires_at = _end_of_grant(request.repo) if state == AccessState.ACCEPTED else None
     request.save()
     _record("access.decide", viewer, request.repo, user=request.user_id, state=state)
     _tell(viewer, request)
@@ -142,6 +179,49 @@ def _decide(viewer: Viewer, request: AccessRequest, state: AccessState, reason: 
 def _tell(viewer: Viewer, request: AccessRequest) -> None:
     send = partial(access_changed.send_robust, sender=AccessRequest, request_pk=request.pk, actor_pk=viewer.user_pk)
     transaction.on_commit(send)
+
+
+# --- the owner's side of the promise ---------------------------------------------------------------------------------
+
+
+def remind_owners() -> int:
+    """Tell owners, once for each request, of people who wait longer than the gate's terms say; return how many wait."""
+    waiting = AccessRequest.objects.filter(
+        state=AccessState.PENDING,
+        reminded_at__isnull=True,
+        user__is_active=True,
+        repo__gate_answer_days__gt=0,
+        repo__deleted_at__isnull=True,
+        repo__gated=Gating.MANUAL,
+    )
+    repos = Repo.objects.select_related("namespace").filter(pk__in=waiting.order_by().values("repo")).order_by("pk")
+    return sum(_remind_owner(repo) for repo in repos.iterator())
+
+
+def _remind_owner(repo: Repo) -> int:
+    latest = timezone.now() - timedelta(days=repo.gate_answer_days)
+    with transaction.atomic():
+        overdue = AccessRequest.objects.select_for_update(of=("self",)).select_related("user")
+        rows = list(
+            overdue.filter(
+                repo=repo,
+                state=AccessState.PENDING,
+                reminded_at__isnull=True,
+                created_at__lte=latest,
+                user__is_active=True,
+            ).order_by("pk")[:_MAX_REMINDED]
+        )
+        if not rows:
+            return 0
+        AccessRequest.objects.filter(pk__in=[row.pk for row in rows]).update(reminded_at=timezone.now())
+        context = {"repo": repo, "names": [row.user.username for row in rows], "url": _decisions_url(repo)}
+        for admin in admins_of(repo.namespace):
+            send_notice(admin, "email/access_overdue", {**context, "count": len(rows)})
+    return len(rows)
+
+
+def _decisions_url(repo: Repo) -> str:
+    return f"{repo.urls.absolute}/settings/access"
 
 
 def _record(action: str, viewer: Viewer, repo: Repo, **data: Any) -> None:

@@ -2,76 +2,77 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
-import ipaddress
-import re
+import contextlib
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import date, timedelta
+from enum import StrEnum
 from typing import Final
 
-from django.conf import settings
 from django.core.cache import cache
 from django.db import IntegrityError, transaction
 from django.db.models import F, Q, Sum
 from django.utils import timezone
 
-from hub.accounts.auth import Viewer
-from hub.accounts.permissions import role_in
 from hub.repos import signals
 from hub.repos.models import DownloadDay, DownloadSeen, GuestBytes, Repo, RepoObject
 from hub.storage.git.repository import disk_size_bytes
 
 DOWNLOAD_WINDOW_DAYS: Final = 30
 _SEEN_KEPT: Final = timedelta(days=2)
-_BOT: Final = re.compile(r"bot\b|crawl|spider|slurp|preview|monitor|headless|facebookexternalhit", re.IGNORECASE)
 
 
-def count_download(repo: Repo, *, viewer: Viewer, address: str, client: str) -> bool:
+class DownloadKind(StrEnum):
+    """Who downloaded, and so in which column of a day it counts."""
+
+    PERSON = "p"
+    MEMBER = "m"
+    ROBOT = "r"
+
+    @property
+    def column(self) -> str:
+        return {"p": "count", "m": "members", "r": "robots"}[self.value]
+
+
+def count_download(repo_pk: int, *, kind: DownloadKind, who: str) -> bool:
     """Count a download, once per account or network and UTC day (T50); return whether it counted.
 
-    Members of the owner, workers of this hub and robots do not count.
+    ``who`` is a keyed hash. Members and robots have columns of their own and change no number on a card.
     """
-    if viewer.service is not None or _BOT.search(client) or role_in(viewer, repo.namespace_id) is not None:
-        return False
     day = timezone.now().date()
-    who = _who(viewer, address)
-    if not _is_first(repo, day.isoformat(), who):
-        return False
     try:
         with transaction.atomic():
-            DownloadSeen.objects.create(repo=repo, day=day, who=who)
-            today, _ = DownloadDay.objects.get_or_create(repo=repo, day=day)
-            DownloadDay.objects.filter(pk=today.pk).update(count=F("count") + 1)
-            Repo.objects.filter(pk=repo.pk).update(
-                downloads=F("downloads") + 1, downloads_all_time=F("downloads_all_time") + 1
-            )
-            transaction.on_commit(lambda: _tell(repo.pk))
-    except IntegrityError:  # seen before, and the cache had forgotten
-        return False
-    return True
+            DownloadSeen.objects.create(repo_id=repo_pk, day=day, who=_seen(kind, who))
+            today, _ = DownloadDay.objects.get_or_create(repo_id=repo_pk, day=day)
+            DownloadDay.objects.filter(pk=today.pk).update(**{kind.column: F(kind.column) + 1})
+            if kind is DownloadKind.PERSON:
+                Repo.objects.filter(pk=repo_pk).update(
+                    downloads=F("downloads") + 1, downloads_all_time=F("downloads_all_time") + 1
+                )
+                transaction.on_commit(lambda: _tell(repo_pk))
+    except IntegrityError:  # seen before, or the repo is gone
+        is_new = False
+    else:
+        is_new = True
+    with contextlib.suppress(Exception):  # without a cache the row decides alone
+        cache.set(_counted_key(repo_pk, day, kind, who), 1, timeout=26 * 3600)
+    return is_new
 
 
-def _is_first(repo: Repo, day: str, who: str) -> bool:
-    """Spare the database the many further files of one download; without a cache the row decides alone."""
+def is_counted_today(repo_pk: int, kind: DownloadKind, who: str) -> bool:
+    """Whether another download by them would add nothing: spares the books the many further files of one download."""
     try:
-        return bool(cache.add(f"downloaded:{repo.pk}:{day}:{who}", 1, timeout=26 * 3600))
+        return cache.get(_counted_key(repo_pk, timezone.now().date(), kind, who)) is not None
     except Exception:
-        return True
+        return False
 
 
-def _who(viewer: Viewer, address: str) -> str:
-    """A keyed hash: nobody can tell from the table who downloaded what."""
-    subject = f"user:{viewer.user_pk}" if viewer.user_pk else f"net:{_network(address)}"
-    return hmac.new(settings.SECRET_KEY.encode(), f"download:{subject}".encode(), hashlib.sha256).hexdigest()[:32]
+def _counted_key(repo_pk: int, day: date, kind: DownloadKind, who: str) -> str:
+    return f"downloaded:{repo_pk}:{day}:{_seen(kind, who)}"
 
 
-def _network(address: str) -> str:
-    try:
-        found = ipaddress.ip_address(address)
-    except ValueError:
-        return "unknown"
-    return str(ipaddress.ip_network((found, 24 if found.version == 4 else 64), strict=False))
+def _seen(kind: DownloadKind, who: str) -> str:
+    """One person who joins or leaves the owner's organization on a day counts once on either side."""
+    return who if kind is DownloadKind.PERSON else f"{kind.value}{who[1:]}"
 
 
 def set_likes(repo_pk: int, count: int) -> None:

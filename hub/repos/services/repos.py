@@ -10,7 +10,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -31,6 +31,7 @@ from hub.core.ratelimit import Bucket, hit
 from hub.repos import signals
 from hub.repos.content import Snapshot, at_revision, read_head, walk_files
 from hub.repos.enums import Gating, Visibility
+from hub.repos.gates import GateTerms
 from hub.repos.models import Repo, RepoObject, RepoRedirect
 from hub.repos.protection import clean_patterns
 from hub.repos.services import lfs
@@ -286,10 +287,12 @@ def update_repo_settings(
     gated: Gating | None = None,
     protected_refs: Sequence[str] | None = None,
     are_discussions_disabled: bool | None = None,
+    gate_terms: GateTerms | None = None,
 ) -> Repo:
     """Change what is given; every door judges by it at once (T37). The caller has checked the right.
 
-    ``protected_refs`` are patterns (``hub.repos.protection``). Raises: BadRequest (a pattern that names nothing)
+    ``protected_refs`` are patterns (``hub.repos.protection``). Grants that were given keep the end that they have.
+    Raises: BadRequest (a pattern that names nothing)
     """
     patterns = None if protected_refs is None else clean_patterns(protected_refs)
     with transaction.atomic():
@@ -307,6 +310,10 @@ def update_repo_settings(
         if are_discussions_disabled is not None and changed.are_discussions_disabled != are_discussions_disabled:
             changed.are_discussions_disabled = are_discussions_disabled
             fields.append("are_discussions_disabled")
+        for field, days in asdict(gate_terms).items() if gate_terms is not None else ():
+            if getattr(changed, field) != days:
+                setattr(changed, field, days)
+                fields.append(field)
         if fields:
             changed.save(update_fields=fields)
             facts = {field: str(getattr(changed, field)) for field in fields}

@@ -18,11 +18,13 @@ from django.conf import settings
 
 from hub.accounts.auth import Viewer
 from hub.accounts.enums import Action
+from hub.accounts.models import User
 from hub.accounts.permissions import role_in
 from hub.core.errors import Conflict, HubError
 from hub.repos.models import Repo, RepoObject
-from hub.repos.services import lfs
+from hub.repos.services import downloads, lfs
 from hub.repos.services.backup import maintenance
+from hub.storage.git.refs import PULL_PREFIX
 from hub.storage.models import LfsObject
 from hub.storage.xet import convert, registry
 from hub.storage.xet.tokens import Claims, Scope, cas_path, expiry, sign
@@ -32,6 +34,8 @@ log = structlog.get_logger("hub.repos.xet")
 #: No further file is begun after this time: the task that runs this has a limit, and a file may take long.
 CONVERSION_BUDGET_S: Final = 1200.0
 _CONVERSION_BATCH: Final = 100
+#: Stands for the commit in tokens of this hub's workers, whose downloads do not count.
+_WORKER: Final = "worker"
 _MAX_DOMAINS: Final = 20
 
 
@@ -44,9 +48,16 @@ class XetToken:
     expires_at: int
 
 
-def read_token(repo: Repo, *, viewer: Viewer, commit_oid: str, base_url: str) -> XetToken:
-    """A token for the repo's files. The caller has checked that the viewer may read them."""
-    return _token(_claims(repo, viewer, ref=commit_oid, scope=Scope.READ), base_url)
+def read_token(
+    repo: Repo, *, viewer: Viewer, commit_oid: str, base_url: str, pull_request: int | None = None
+) -> XetToken:
+    """A token for the repo's files. The caller has checked that the viewer may read them.
+
+    ``pull_request`` says whose the commit is where it is not the repo's own: such downloads do not count.
+    """
+    ref = commit_oid if pull_request is None else f"{PULL_PREFIX}{pull_request}"
+    ref = _WORKER if viewer.service is not None else ref
+    return _token(_claims(repo, viewer, ref=ref, scope=Scope.READ), base_url)
 
 
 def write_token(repo: Repo, *, actor: Viewer, revision: str, base_url: str) -> XetToken:
@@ -122,6 +133,21 @@ class RepoRules:
     def reserve(self, claims: Claims, size_bytes: int) -> None:
         if size_bytes and settings.HUB_QUOTA_BYTES:
             lfs.check_room_of(lfs.payer_pk_of(claims.owner_key), size_bytes)
+
+    def tally(self, claims: Claims, file_hash: str, size_bytes: int, *, address: str, client: str) -> str:
+        if claims.scope is Scope.WRITE or downloads.is_pull_request(claims.ref):
+            return ""
+        repo = Repo.objects.filter(pk=lfs.repo_pk_of(claims.repo_key)).first()
+        user = User.objects.filter(pk=claims.user_key).first() if claims.user_key else None
+        # A worker's token has no person either, and asks from this hub: it says so in ``ref``.
+        if repo is None or claims.ref == _WORKER:
+            return ""
+        viewer = Viewer(user=user)
+        if not downloads.is_own_file(repo, file_hash):
+            return ""
+        return downloads.tally_of(
+            repo, viewer=viewer, address=address, client=client, content=file_hash, size_bytes=size_bytes
+        )
 
 
 # --- conversion ------------------------------------------------------------------------------------------------------

@@ -30,6 +30,7 @@ from hub.storage.dataplane.responses import (
 from hub.storage.dataplane.uploads import ClientGone, declared_length, receive_into, receive_small
 from hub.storage.lfs import objects, transfer
 from hub.storage.signing import Action, Grant, read_path
+from hub.storage.tallies import tell
 from hub.storage.threads import in_bytes_thread, in_records_thread
 from hub.storage.xet.hashing import parse_hash
 from hub.storage.xet.transfers import receive_xorb, serve_xorb_range
@@ -82,7 +83,9 @@ async def _download(grant: Grant, scope: Scope, receive: Receive, send: Send) ->
         cache_control="private, max-age=0",
     )
     source = await in_records_thread(objects.find_source, grant.sha256, prefers_recipe=bool(grant.is_recipe))
-    await serve_blob(scope, receive, send, store=source, sha256=grant.sha256, meta=meta)
+    span = await serve_blob(scope, receive, send, store=source, sha256=grant.sha256, meta=meta)
+    if grant.tally and span is not None:
+        await tell(grant.tally, grant.sha256, [span])
 
 
 async def _put_whole(grant: Grant, scope: Scope, receive: Receive, send: Send) -> None:

@@ -67,25 +67,31 @@ async def serve_blob(
     sha256: str,
     meta: FileMeta,
     may_redirect: bool = True,
-) -> None:
-    """Answer a GET or HEAD with a blob. The decision that the caller may read it has been made.
+) -> ByteRange | None:
+    """Answer a GET or HEAD with a blob; return the bytes that were sent to the end, if any.
 
-    With a bucket behind it the answer is a 302 to a presigned URL, unless ``may_redirect`` is off.
+    The decision that the caller may read it has been made. With a bucket behind it the answer is a 302 to a presigned
+    URL, unless ``may_redirect`` is off; what the bucket is asked for then counts as sent.
     """
     try:
         span = _decide(scope, meta)
         if span is not None and may_redirect and await _redirect(scope, send, store, sha256, meta):
-            return
+            return _sent(scope, span)
         await _check_size(store, sha256, meta)
         if span is not None and await _send_path(scope, send, store, sha256, meta, span):
-            return
+            return _sent(scope, span)
         reader = None
         if span is not None and scope["method"] == "GET":
             reader = await in_bytes_thread(store.open_range, sha256, span.start, span.stop)
     except HubError as error:
         await _refuse(scope, send, error, meta)
-        return
-    await _send_span(scope, receive, send, meta, span, reader)
+        return None
+    is_whole = await _send_span(scope, receive, send, meta, span, reader)
+    return _sent(scope, span) if is_whole else None
+
+
+def _sent(scope: Scope, span: ByteRange | None) -> ByteRange | None:
+    return span if scope["method"] == "GET" else None
 
 
 async def serve_bytes(scope: Scope, receive: Receive, send: Send, *, data: bytes, meta: FileMeta) -> None:
@@ -180,11 +186,12 @@ async def _send_path(
 
 async def _send_span(
     scope: Scope, receive: Receive, send: Send, meta: FileMeta, span: ByteRange | None, reader: BlobReader | None
-) -> None:
+) -> bool:
+    """Answer; return whether the client stayed until the last byte."""
     try:
         if span is None:
             await send_whole(scope, send, 304, headers=meta.response_headers())
-            return
+            return True
         headers = [*meta.response_headers(), ("content-length", str(span.length))]
         is_partial = span.length != meta.size_bytes or _asked_for_range(scope, meta)
         if is_partial:
@@ -192,8 +199,8 @@ async def _send_span(
         await start(scope, send, 206 if is_partial else 200, headers)
         if reader is None:
             await send({"type": "http.response.body", "body": b""})
-        else:
-            await send_blocks(receive, send, reader, span.length)
+            return True
+        return await send_blocks(receive, send, reader, span.length)
     finally:
         if reader is not None:
             await in_bytes_thread(reader.close)
@@ -206,8 +213,8 @@ def _asked_for_range(scope: Scope, meta: FileMeta) -> bool:
     return single_range(header(scope, b"range"), meta.size_bytes) is not None
 
 
-async def send_blocks(receive: Receive, send: Send, reader: BlobReader, length: int) -> None:
-    """Send blocks until done or the client is gone.
+async def send_blocks(receive: Receive, send: Send, reader: BlobReader, length: int) -> bool:
+    """Send blocks until done or the client is gone; return whether all were sent.
 
     A blob that turns out short raises: the server then cuts the connection, never ends it as if complete.
     """
@@ -222,6 +229,7 @@ async def send_blocks(receive: Receive, send: Send, reader: BlobReader, length: 
                 await send({"type": "http.response.body", "body": block, "more_body": left > 0})
         if length == 0:
             await send({"type": "http.response.body", "body": b""})
+        return left == 0
 
 
 @contextlib.asynccontextmanager

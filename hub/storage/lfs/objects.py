@@ -158,8 +158,12 @@ def download_url(
     content_type: str = "",
     ttl_s: int = DOWNLOAD_TTL_S,
     base_url: str | None = None,
+    tally: str = "",
 ) -> str:
-    """Return a signed URL of this hub; the data plane sends on to the bucket where there is one."""
+    """Return a signed URL of this hub; the data plane sends on to the bucket where there is one.
+
+    ``tally`` comes back with ``content_sent`` when bytes have left.
+    """
     grant = Grant(
         action=Action.BLOB,
         sha256=stored.sha256,
@@ -170,6 +174,7 @@ def download_url(
         disposition="attachment" if is_attachment else "inline",
         content_type=content_type,
         is_recipe=int(not stored.is_whole or _leaves_soon(stored)),
+        tally=tally,
     )
     return sign_url(grant, base_url)
 

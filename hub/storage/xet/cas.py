@@ -42,6 +42,7 @@ from hub.core.errors import (
     RangeNotSatisfiable,
     Unprocessable,
 )
+from hub.core.ranges import ByteRange
 from hub.storage.dataplane.responses import (
     Receive,
     Scope,
@@ -56,6 +57,7 @@ from hub.storage.dataplane.responses import (
 )
 from hub.storage.dataplane.uploads import ClientGone, declared_length, receive_into, receive_small
 from hub.storage.models import XetFile
+from hub.storage.tallies import tell
 from hub.storage.threads import in_bytes_thread, in_records_thread
 from hub.storage.xet import registry
 from hub.storage.xet.hashing import parse_hash
@@ -63,7 +65,7 @@ from hub.storage.xet.recipe import Fetch, Recipe, answer_v1, answer_v2, plan_ran
 from hub.storage.xet.shard import MAX_SHARD_BYTES, InvalidShard, parse_shard, write_dedup_shard
 from hub.storage.xet.tokens import Claims, read
 from hub.storage.xet.tokens import Scope as TokenScope
-from hub.storage.xet.transfers import adopt_upload, range_url, receive_xorb, upload_url
+from hub.storage.xet.transfers import adopt_upload, is_served_here, range_url, receive_xorb, upload_url
 from hub.storage.xet.xorb import MAX_XORB_BYTES
 
 log = logging.getLogger(__name__)
@@ -98,6 +100,10 @@ class CasRules(Protocol):
 
     def reserve(self, claims: Claims, size_bytes: int) -> None:
         """Raises: PayloadTooLarge when the owner has no room for so much more."""
+        ...
+
+    def tally(self, claims: Claims, file_hash: str, size_bytes: int, *, address: str, client: str) -> str:
+        """Return what ``content_sent`` shall say of a file for this reader; "" where nothing needs to be said."""
         ...
 
 
@@ -311,15 +317,34 @@ class CasApp:
         first, stop = _asked_range(header(call.scope, b"range"), file.size_bytes)
         audience = f"{call.claims.repo_key}:{call.claims.user_key}"
         words = answer_v1 if call.named["version"] == "v1" else answer_v2
-
-        def url_of(xorb_hash: bytes, fetch: Fetch) -> str:
-            return range_url(xorb_hash, fetch.first_byte, fetch.last_byte, audience=audience, base_url=call.base_url)
+        tally = await in_records_thread(
+            self._rules.tally,
+            call.claims,
+            file.file_hash,
+            file.size_bytes,
+            address=(call.scope.get("client") or ("",))[0],
+            client=header(call.scope, b"user-agent") or "",
+        )
+        # A bucket sends by itself and tells nobody: then this answer is all that will be known of the download.
+        is_ours = True
 
         def answer() -> bytes:
+            nonlocal is_ours
             plan = plan_range(Recipe.from_bytes(bytes(file.recipe)), registry.get_index, first, stop)
+            said = f"{tally}:{first}-{stop}:{plan.stored_bytes}" if tally else ""
+
+            def url_of(xorb_hash: bytes, fetch: Fetch) -> str:
+                nonlocal is_ours
+                span = (fetch.first_byte, fetch.last_byte)
+                url = range_url(xorb_hash, *span, audience=audience, base_url=call.base_url, tally=said)
+                is_ours = is_ours and is_served_here(url)
+                return url
+
             return json.dumps(words(plan, url_of)).encode()
 
         body = await in_bytes_thread(answer)
+        if tally and not is_ours:
+            await tell(tally, file.file_hash, [ByteRange(first, stop)])
         headers = [("content-type", "application/json"), ("cache-control", "no-store")]
         await send_whole(call.scope, call.send, 200, body, headers)
 

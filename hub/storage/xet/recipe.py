@@ -148,6 +148,11 @@ class Plan:
     terms: tuple[PlannedTerm, ...]
     fetches: Mapping[bytes, tuple[Fetch, ...]]
 
+    @property
+    def stored_bytes(self) -> int:
+        """What a reader fetches for it."""
+        return sum(fetch.last_byte - fetch.first_byte + 1 for found in self.fetches.values() for fetch in found)
+
 
 def plan_range(recipe: Recipe, index_of: Callable[[bytes], XorbIndex], start: int, stop: int) -> Plan:
     """Plan bytes ``start`` up to ``stop`` (exclusive, within the file); always the same way."""

@@ -17,7 +17,8 @@ from hub.storage.dataplane.downloads import send_blocks
 from hub.storage.dataplane.responses import OCTET_STREAM, Receive, Scope, Send, header, start
 from hub.storage.dataplane.uploads import receive_into
 from hub.storage.locks import lock_owner
-from hub.storage.signing import Action, Grant, expiry, sign_url
+from hub.storage.signing import PREFIX, Action, Grant, expiry, sign_url
+from hub.storage.tallies import tell
 from hub.storage.threads import in_bytes_thread, in_records_thread
 from hub.storage.xet import registry
 from hub.storage.xet.hashing import hash_text, parse_hash
@@ -88,7 +89,7 @@ def _staging_name(domain: str, grant_id: str) -> str:
     return f"{domain}-{grant_id}"
 
 
-def range_url(xorb_hash: bytes, first: int, last: int, *, audience: str, base_url: str) -> str:
+def range_url(xorb_hash: bytes, first: int, last: int, *, audience: str, base_url: str, tally: str = "") -> str:
     """Return where to GET stored bytes ``first`` to ``last`` (inclusive): the bucket itself, or this hub."""
     direct = get_xorb_store().presign_range(xorb_hash, first, last, ttl_s=RANGE_TTL_S)
     if direct is not None:
@@ -100,8 +101,14 @@ def range_url(xorb_hash: bytes, first: int, last: int, *, audience: str, base_ur
         offset_bytes=first,
         audience=audience,
         expires_at=expiry(RANGE_TTL_S),
+        tally=tally,
     )
     return sign_url(grant, base_url)
+
+
+def is_served_here(url: str) -> bool:
+    """Whether this hub sends what is behind a ``range_url``, and so knows when it was sent."""
+    return PREFIX in url
 
 
 async def serve_xorb_range(grant: Grant, scope: Scope, receive: Receive, send: Send) -> None:
@@ -128,11 +135,13 @@ async def serve_xorb_range(grant: Grant, scope: Scope, receive: Receive, send: S
         await start(scope, send, 206, [*own, *headers, ("content-length", str(length))])
         if reader is None:
             await send({"type": "http.response.body", "body": b""})
-        else:
-            await send_blocks(receive, send, reader, length)
+            return
+        is_sent = await send_blocks(receive, send, reader, length)
     finally:
         if reader is not None:
             await in_bytes_thread(reader.close)
+    if grant.tally and is_sent:
+        await tell(grant.tally, grant.sha256, spans)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.http import urlencode
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from hub.accounts.permissions import role_in
 from hub.core.ids import RepoType
 from hub.repos.cards import render_card
 from hub.repos.enums import AccessState, Gating
-from hub.repos.gates import GateForm, own_request, read_gate_form
+from hub.repos.gates import GateForm, answer_time, own_request, read_gate_form
 from hub.repos.models import AccessRequest, Repo
 from hub.repos.permissions import get_repo_for_read
+from hub.repos.services import access
 from hub.web.contexts.repos import index_of, repo_head, repo_url
 from hub.web.forms.gates import AskForm
 
@@ -29,7 +31,10 @@ _TAB_OF_PAGE = {"commits": "history", "commits_default": "history", "commit": "h
 
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """Where the reader stands: ``state`` is stranger, open (may ask), pending, rejected or accepted."""
+    """Where the reader stands: ``state`` is stranger, open (may ask), pending, rejected or accepted.
+
+    ``former`` says what was before, for those who may ask again: expired or rejected.
+    """
 
     state: str
     is_automatic: bool
@@ -45,6 +50,12 @@ class Gate:
     asked_at: datetime | None
     reason: str
     answers: list[tuple[str, str]]
+    former: str = ""
+    promised_days: int = 0
+    answer_time: str = ""
+    expires_at: datetime | None = None
+    retry_at: datetime | None = None
+    grant_days: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +74,8 @@ def gate_of(request: HttpRequest, repo: Repo) -> Gate | None:
     if not repo.gated or role_in(viewer, repo.namespace_id) is not None:
         return None
     own = own_request(viewer, repo)
-    state = "stranger" if viewer.user is None else AccessState(own.state).value if own else "open"
+    former = _former(repo, own)
+    state = "stranger" if viewer.user is None else AccessState(own.state).value if own and not former else "open"
     asked = read_gate_form(repo) if state in ("stranger", "open") else GateForm()
     here = urlencode({"next": repo.urls.page})
     return Gate(
@@ -81,7 +93,32 @@ def gate_of(request: HttpRequest, repo: Repo) -> Gate | None:
         asked_at=own.created_at if own else None,
         reason=own.rejection_reason if own else "",
         answers=_answers(own) if own else [],
+        former=former,
+        promised_days=repo.gate_answer_days,
+        answer_time=in_days(answer_time(repo)) if state in ("stranger", "open", "pending") else "",
+        expires_at=own.expires_at if own else None,
+        retry_at=access.retry_opens_at(repo, own) if own and own.state == AccessState.REJECTED else None,
+        grant_days=repo.gate_grant_days,
     )
+
+
+def _former(repo: Repo, own: AccessRequest | None) -> str:
+    if own is None:
+        return ""
+    if own.state == AccessState.ACCEPTED and own.is_expired:
+        return "expired"
+    return "rejected" if own.state == AccessState.REJECTED and access.is_retry_open(repo, own) else ""
+
+
+def in_days(time: timedelta | None) -> str:
+    """A time in words: hours below two days."""
+    if time is None:
+        return ""
+    hours = max(1, round(time.total_seconds() / 3600))
+    if hours < 48:
+        return ngettext("%(count)s hour", "%(count)s hours", hours) % {"count": hours}
+    days = round(hours / 24)
+    return ngettext("%(count)s day", "%(count)s days", days) % {"count": days}
 
 
 def _prompt(repo: Repo, prompt: str) -> str:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import date
 from typing import Any, Final
 from urllib.parse import quote, urlencode
 
 from django.http import HttpRequest
 from django.urls import reverse
-from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from community.queries import repo_summary
@@ -29,8 +28,9 @@ from hub.core.taxonomy import (
 )
 from hub.repos.enums import AccessState
 from hub.repos.gates import count_requests
-from hub.repos.models import DownloadDay, Repo
+from hub.repos.models import Repo
 from hub.repos.permissions import can_admin, can_write
+from hub.repos.queries import downloads_by_day
 from hub.web.contexts.notices import WatchControl, watch_control
 from inference.queries import LiveState
 
@@ -179,6 +179,7 @@ def settings_nav(repo: Repo, current: str) -> list[dict[str, Any]]:
         (_("General"), repo.urls.settings, "repo_settings"),
         (_("Access"), repo_url(repo, "repo_access"), "repo_access"),
         (_("Storage"), repo_url(repo, "repo_storage"), "repo_storage"),
+        (_("Downloads"), repo_url(repo, "repo_stats"), "repo_stats"),
     ]
     return [{"label": label, "href": href, "current": route == current} for label, href, route in pages]
 
@@ -318,7 +319,4 @@ def _base_links(index: RepoIndex) -> Iterable[tuple[str, str]]:
 
 def download_trend(repo: Repo, *, today: date | None = None) -> list[int]:
     """Downloads a day over the last 30 days, oldest first."""
-    today = today or timezone.now().date()
-    first = today - timedelta(days=_TREND_DAYS - 1)
-    rows = dict(DownloadDay.objects.filter(repo=repo, day__gte=first).values_list("day", "count"))
-    return [rows.get(first + timedelta(days=offset), 0) for offset in range(_TREND_DAYS)]
+    return [row.count for row in downloads_by_day(repo, _TREND_DAYS, today=today)]

@@ -11,8 +11,9 @@ from django.utils.translation import get_language, gettext_lazy, to_locale
 from django.utils.translation import gettext as _
 
 from hub.repos.enums import Gating
-from hub.repos.gates import MAX_ANSWER_LENGTH, GateField, GateForm
-from hub.repos.services.access import MAX_REASON_LENGTH
+from hub.repos.gates import MAX_ANSWER_LENGTH, GateField, GateForm, GateTerms
+from hub.repos.models import Repo
+from hub.repos.services.access import MAX_REASON_LENGTH, MAX_TERM_DAYS
 
 _ENGLISH: Final = Locale("en")
 
@@ -28,6 +29,42 @@ class GatingForm(forms.Form):
         ],
         widget=forms.RadioSelect,
     )
+
+
+class TermsForm(forms.Form):
+    """What the owner says of time; empty fields say nothing."""
+
+    gate_answer_days = forms.IntegerField(
+        required=False,
+        min_value=0,
+        max_value=MAX_TERM_DAYS,
+        label=gettext_lazy("You answer within (days)"),
+        help_text=gettext_lazy("Said to those who ask; you are reminded once when somebody waits longer."),
+    )
+    gate_grant_days = forms.IntegerField(
+        required=False,
+        min_value=0,
+        max_value=MAX_TERM_DAYS,
+        label=gettext_lazy("Access lasts (days)"),
+        help_text=gettext_lazy(
+            "For grants from now on. Afterwards all doors are closed, and the person may ask again."
+        ),
+    )
+    gate_retry_days = forms.IntegerField(
+        required=False,
+        min_value=0,
+        max_value=MAX_TERM_DAYS,
+        label=gettext_lazy("Who was rejected may ask again after (days)"),
+        help_text=gettext_lazy("Empty: only you can change a rejection."),
+    )
+
+    @classmethod
+    def of(cls, repo: Repo) -> TermsForm:
+        return cls(initial={name: getattr(repo, name) or None for name in cls.base_fields})
+
+    @property
+    def terms(self) -> GateTerms:
+        return GateTerms(**{name: self.cleaned_data[name] or 0 for name in self.fields})
 
 
 class AskForm(forms.Form):

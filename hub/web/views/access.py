@@ -16,15 +16,16 @@ from hub.core.error_words import in_words_of_reader
 from hub.core.errors import BadRequest, Conflict, NotFound
 from hub.core.ids import RepoType
 from hub.repos.enums import AccessState
-from hub.repos.gates import count_requests, requests_of
+from hub.repos.gates import answer_time, count_requests, requests_of
 from hub.repos.models import Repo
 from hub.repos.permissions import get_repo_for_admin
 from hub.repos.services import access
+from hub.repos.services.repos import update_repo_settings
 from hub.web.account_pages import session_required
-from hub.web.contexts.gates import request_rows, state_tabs
+from hub.web.contexts.gates import in_days, request_rows, state_tabs
 from hub.web.contexts.repos import index_of, repo_head, repo_url, settings_nav
 from hub.web.forms.accounts import add_refusal
-from hub.web.forms.gates import DecisionForm, GrantForm
+from hub.web.forms.gates import DecisionForm, GrantForm, TermsForm
 
 _PAGE: Final = 50
 
@@ -36,12 +37,14 @@ def repo_access(request: HttpRequest, repo_type: RepoType, namespace: str, name:
     repo = get_repo_for_admin(request.viewer, repo_type, namespace, name)
     if request.method == "POST":
         access.require_gated(repo)
-        act = {"grant": _grant, "decide": _decide}.get(request.POST.get("action", ""))
+        act = {"grant": _grant, "decide": _decide, "terms": _set_terms}.get(request.POST.get("action", ""))
         return act(request, repo) if act else redirect(_address(repo, AccessState.PENDING))
     return _page(request, repo, GrantForm())
 
 
-def _page(request: HttpRequest, repo: Repo, grant_form: GrantForm, status: int = 200) -> HttpResponse:
+def _page(
+    request: HttpRequest, repo: Repo, grant_form: GrantForm, *, terms_form: TermsForm | None = None, status: int = 200
+) -> HttpResponse:
     state, cursor = _state_of(request.GET.get("state", "")), request.GET.get("cursor", "")
     found = requests_of(repo, state, cursor=cursor, limit=_PAGE)
     counts = count_requests(repo)
@@ -55,6 +58,8 @@ def _page(request: HttpRequest, repo: Repo, grant_form: GrantForm, status: int =
         "total": sum(counts.values()),
         "rows": request_rows(found.items),
         "grant_form": grant_form,
+        "terms_form": terms_form or TermsForm.of(repo),
+        "answer_time": in_days(answer_time(repo)) if repo.gated else "",
         "report_href": f"{repo.urls.page}/user-access-report",
         "next_href": f"{address}&cursor={found.next_cursor}" if found.next_cursor else "",
         "first_href": address if cursor else "",
@@ -84,6 +89,15 @@ def _grant(request: HttpRequest, repo: Repo) -> HttpResponse:
             messages.success(request, _("%(name)s may read the files now.") % {"name": user.username})
             return redirect(_address(repo, AccessState.ACCEPTED))
     return _page(request, repo, form, status=422)
+
+
+def _set_terms(request: HttpRequest, repo: Repo) -> HttpResponse:
+    form = TermsForm(request.POST)
+    if not form.is_valid():
+        return _page(request, repo, GrantForm(), terms_form=form, status=422)
+    update_repo_settings(request.viewer, repo, gate_terms=form.terms)
+    messages.success(request, _("The terms of the gate were saved."))
+    return redirect(_address(repo, AccessState.PENDING))
 
 
 def _decide(request: HttpRequest, repo: Repo) -> HttpResponse:

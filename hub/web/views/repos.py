@@ -65,6 +65,7 @@ def repo_page(request: HttpRequest, repo_type: RepoType, namespace: str, name: s
         "playground": playground,
         "gate": gate_of(request, repo),
         "card_edit_href": repo_url(repo, "card_edit"),
+        "stats_href": repo_url(repo, "repo_stats"),
         "readme_edit_href": repo.urls.edit(repo.default_branch, CARD_PATH),
         **card,
         **_aside_context(repo, index, live),

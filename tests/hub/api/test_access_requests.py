@@ -222,9 +222,10 @@ def test_the_report_holds_all_and_no_formulas():
     report = world.send("GET", "/owner/gate/user-access-report", "owner")
     assert report["Content-Type"] == "text/csv; charset=utf-8"
     head, row = report.content.decode().strip().split("\r\n")
-    assert head == "user,fullname,email,status,asked,decided,decidedBy,rejectionReason,Company,Birthday,Use,I agree"
+    facts = "user,fullname,email,status,asked,decided,decidedBy,rejectionReason,expires"
+    assert head == f"{facts},Company,Birthday,Use,I agree"
     assert row.startswith("asker,asker,asker@example.org,pending,")
-    assert row.endswith(",,,,'=1+1,2001-02-03,other,yes")
+    assert row.endswith(",,,,,'=1+1,2001-02-03,other,yes")
     as_json = world.send("GET", "/owner/gate/user-access-report?format=json", "owner").json()
     assert [item["user"]["user"] for item in as_json] == ["asker"]
 

@@ -287,11 +287,11 @@ def test_strangers_commits_are_marked_and_not_counted_t196(client, repo, guest) 
         assert info.get("pullRequest") == (int(number) if number else None)
     commits = client.get(f"{repo.urls.api}/commits/refs%2Fpr%2F1").json()
     assert [commit.get("pullRequest") for commit in commits] == [1, None, None]
-    assert Repo.objects.get(pk=repo.pk).downloads == 1  # that of main
-    fresh = make_repo(files={"a.txt": b"1\n"})
-    made = guest.commit(fresh, "main", {"evil.txt": b"x"}, "?create_pr=1").json()["commitOid"]
-    Person(client).call("GET", f"{fresh.urls.page}/resolve/{made}/evil.txt")
-    assert Repo.objects.get(pk=fresh.pk).downloads == 0
+    fresh = make_repo(files={"a.onnx": b"1\n"})
+    made = guest.commit(fresh, "main", {"evil.onnx": b"x"}, "?create_pr=1").json()["commitOid"]
+    for path, downloads in ((f"{made}/evil.onnx", 0), ("main/a.onnx", 1)):
+        b"".join(Person(client).call("GET", f"{fresh.urls.page}/resolve/{path}"))
+        assert Repo.objects.get(pk=fresh.pk).downloads == downloads
 
 
 # --- attachments -----------------------------------------------------------------------------------------------------

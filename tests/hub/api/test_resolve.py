@@ -8,7 +8,7 @@ from django.test import Client
 from hub.accounts.auth import ServiceGrant, Viewer, sign_service_token
 from hub.repos.models import Repo
 from hub.repos.services import repos
-from tests.factories.accounts import bearer, make_token, make_user
+from tests.factories.accounts import bearer
 from tests.factories.repos import commit_files, commit_large_file, make_repo
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -111,24 +111,6 @@ def test_former_address_redirects_with_everything_kept_t46(client: Client, repo:
     assert response["Location"] == f"/{repo.namespace.name}/fresh/resolve/main/dir/a.txt?download=true"
     response = client.post(f"{former.api}/paths-info/refs%2Fheads%2Fmain", {"paths": "dir"})
     assert response["Location"].startswith(f"/api/models/{repo.namespace.name}/fresh/paths-info/refs")
-
-
-def test_downloads_count_once_a_day_and_person_t50(client: Client, repo: Repo) -> None:
-    url = repo.urls.resolve("main", "dir/a.txt")
-    owner = bearer(make_token(repo.created_by)[1])
-    reader = bearer(make_token(make_user(password=None))[1])
-    for _ in range(3):
-        client.head(url)
-        client.get(url, HTTP_RANGE="bytes=0-1")
-        client.get(url, HTTP_USER_AGENT="Googlebot/2.1")
-        client.get(url, **owner)
-    assert Repo.objects.get(pk=repo.pk).downloads == 0
-    for _ in range(3):
-        client.get(url)
-        client.get(url, **reader)
-    client.get(url, REMOTE_ADDR="127.0.0.77")
-    counted = Repo.objects.get(pk=repo.pk)
-    assert (counted.downloads, counted.downloads_all_time) == (2, 2)
 
 
 def test_workers_token_sees_one_commit_of_one_repo(client: Client) -> None:

@@ -33,6 +33,9 @@ class Rules:
         if size_bytes > self.room_bytes:
             raise PayloadTooLarge("No room is left.")
 
+    def tally(self, claims, file_hash, size_bytes, *, address, client):
+        return ""
+
 
 @pytest.fixture
 def rules():
