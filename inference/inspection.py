@@ -17,6 +17,7 @@ from fnmatch import fnmatch
 from pathlib import PurePosixPath
 from typing import Any
 
+from inference.archives import ArchiveBomb, SuspiciousArchive, check_zip, is_zip
 from inference.protocol import architectures
 
 ReadRange = Callable[[str, int, int], bytes]
@@ -30,7 +31,6 @@ MAX_SHARDS = 512
 MAX_BESIDE_BYTES = 1024**3
 # What workers fetch and engines read; weights in other formats, pictures and training logs stay on the hub.
 LOADABLE = ("*.safetensors", "*.json", "*.txt", "*.model", "*.jinja", "*.spm", "*.vocab", "*.merges")
-MAX_ZIP_RATIO = 50
 OVERHEAD_BYTES = 512 * 1024 * 1024  # interpreter and libraries of one runner, measured, rounded up
 
 _DTYPE_BYTES = {
@@ -68,7 +68,10 @@ _POOLING_FLAGS = {
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What is notable about one file: `kind` is pickle, keras, zip_bomb, safetensors_invalid, code or other_format."""
+    """What is notable about one file.
+
+    `kind` is pickle, keras, zip_bomb, archive_suspicious, safetensors_invalid, code or other_format.
+    """
 
     path: str
     kind: str
@@ -169,9 +172,12 @@ def _findings(files: Mapping[str, int], read: ReadRange) -> list[Finding]:
     found = []
     for path in sorted(files):
         suffix = PurePosixPath(path).suffix.lower()
-        if suffix in _ZIP_SUFFIXES and (ratio := _zip_ratio(files[path], path, read)) > MAX_ZIP_RATIO:
-            found.append(Finding(path, "zip_bomb", f"The archive unpacks to {ratio:.0f} times its size."))
-        elif suffix in _KERAS_SUFFIXES:
+        archive = _archive_finding(files[path], path, read) if suffix in _ZIP_SUFFIXES else None
+        if archive is not None:
+            found.append(archive)
+        if archive is not None and archive.kind == "zip_bomb":
+            continue
+        if suffix in _KERAS_SUFFIXES:
             found.append(Finding(path, "keras", "Keras files can carry code (Lambda layers) and are never loaded."))
         elif suffix in _PICKLE_SUFFIXES:
             found.append(Finding(path, "pickle", "Pickle files can run code when opened and are never loaded."))
@@ -182,22 +188,21 @@ def _findings(files: Mapping[str, int], read: ReadRange) -> list[Finding]:
     return found
 
 
-def _zip_ratio(size: int, path: str, read: ReadRange) -> float:
-    """Return listed size over file size by the central directory alone, 0 for what is no zip."""
-    tail_length = min(size, 65_557)
-    tail = read(path, size - tail_length, tail_length)
-    end = tail.rfind(b"PK\x05\x06")
-    if end < 0 or len(tail) - end < 22:
-        return 0.0
-    length, offset = struct.unpack_from("<II", tail, end + 12)
-    if length > MAX_INDEX_BYTES or offset + length > size:
-        return 0.0
-    directory = read(path, offset, length)
-    unpacked, position = 0, 0
-    while position + 46 <= len(directory) and directory[position : position + 4] == b"PK\x01\x02":
-        unpacked += struct.unpack_from("<I", directory, position + 24)[0]
-        position += 46 + sum(struct.unpack_from("<HHH", directory, position + 28))
-    return unpacked / max(size, 1)
+def _archive_finding(size: int, path: str, read: ReadRange) -> Finding | None:
+    """What is wrong with a zip archive, by any name; None for sound ones and for what is no zip."""
+
+    def read_at(offset: int, length: int) -> bytes:
+        return read(path, offset, length)
+
+    if not is_zip(size, read_at):
+        return None
+    try:
+        check_zip(size, read_at)
+    except ArchiveBomb as error:
+        return Finding(path, "zip_bomb", str(error))
+    except SuspiciousArchive as error:
+        return Finding(path, "archive_suspicious", str(error))
+    return None
 
 
 def _read_json(files: Mapping[str, int], read: ReadRange, path: str, limit: int = MAX_CONFIG_BYTES) -> Any:

@@ -10,9 +10,13 @@ import time
 from collections.abc import Mapping
 from typing import Any, Final
 
+from allauth.account.internal.flows.reauthentication import is_reauthentication_required
 from allauth.usersessions.models import UserSession
 from django.contrib.auth import logout
 from django.http import HttpRequest
+
+from hub.accounts.auth import Viewer
+from hub.core.errors import ReauthenticationRequired
 
 ABSOLUTE_LIFE_S: Final = 30 * 24 * 3600
 _TOUCH_EVERY_S: Final = 24 * 3600
@@ -29,6 +33,16 @@ def note_sign_in(request: HttpRequest) -> None:
 
 def signed_in_within(request: HttpRequest, seconds: int) -> bool:
     return time.time() - request.session.get(_STARTED, 0) < seconds
+
+
+def require_recent_sign_in(request: HttpRequest) -> None:
+    """For acts of a browser that cannot be undone (T13); a token says with its scopes what it may do.
+
+    Raises: ReauthenticationRequired when neither sign-in nor confirmation is of the last minutes.
+    """
+    viewer: Viewer = request.viewer  # type: ignore[attr-defined]
+    if viewer.user is not None and viewer.token is None and is_reauthentication_required(request, app=""):
+        raise ReauthenticationRequired
 
 
 def is_too_old(session: Mapping[str, Any]) -> bool:

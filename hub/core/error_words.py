@@ -355,6 +355,7 @@ _ELSEWHERE: Final = (
     gettext_noop("Give the address of the other hub alone, such as https://huggingface.co."),
     gettext_noop("Name the repository to copy as namespace/name."),
     gettext_noop("Only http:// and https:// URLs are called."),
+    gettext_noop("Copies come over https:// only."),
     gettext_noop("Only imports that failed or were cancelled can be tried again."),
     gettext_noop("The URL cannot be read."),
     gettext_noop("The URL holds spaces, control characters, backslashes or letters outside ASCII."),

@@ -1,8 +1,9 @@
-"""The one door for HTTP that the hub itself sends: webhooks, imports, pull-through (T96–T98).
+"""The one door for HTTP that the hub itself sends: webhooks, imports, pull-through (T96–T100).
 
-URL → parse (http(s), listed ports, plain host name) → resolve once → every address public → connect to one of those
-addresses → bounded time, bounded bytes.  A redirect is an answer like any other unless the purpose follows it, and then
-each hop passes the same checks.  Proxies of the environment are not used: they would resolve names once more.
+URL → parse (http(s), listed ports, plain host name) → resolve once → every address public, none of our own services →
+connect to one of those addresses → bounded time, bounded bytes.  A redirect is an answer like any other unless the
+purpose follows it, and then each hop passes the same checks.  Proxies of the environment are not used: they would
+resolve names once more.
 
     with open_session(WEBHOOK) as session:
         answer = session.post(url, body, headers={"Content-Type": "application/json"})
@@ -26,11 +27,12 @@ from dataclasses import dataclass, field
 from dataclasses import replace as with_changes
 from types import TracebackType
 from typing import Any, Final
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import parse_qs, urljoin, urlsplit
 
 from django.conf import settings
 
 from hub.core.errors import BadRequest, HubError
+from hub.core.fresh import FreshCache
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 #: (host, port) → the addresses of that name, as text; what the system's resolver says unless a test says otherwise.
@@ -39,6 +41,7 @@ Resolver = Callable[[str, int], list[str]]
 MAX_URL_LENGTH: Final = 2_000
 PIECE_BYTES: Final = 256 * 1024
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
+_SERVICE_PORTS: Final = {**_DEFAULT_PORTS, "redis": 6379, "rediss": 6379, "postgresql": 5432, "postgres": 5432}
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _NETLOC: Final = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[0-9A-Za-z_.-]+)(:[0-9]{1,5})?")
 _LABEL: Final = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)")
@@ -86,13 +89,21 @@ class Purpose:
     total_s: float = 10.0  # from the first byte sent to the last one read
     max_bytes: int = 64 * 1024
     max_redirects: int = 0
+    #: Plain http leads to networks that the operator opened, and nowhere else (T100).
+    is_https_only: bool = False
 
 
 #: An answer to a webhook is a status; what stands in its body is not read further than this (T98).
 WEBHOOK: Final = Purpose("webhook")
 #: Metadata of another hub. Large files use ``with_limits`` or ``stream(…, max_bytes=…)``.
 IMPORT: Final = Purpose(
-    "import", connect_s=5.0, idle_s=30.0, total_s=6 * 3600.0, max_bytes=64 * 1024 * 1024, max_redirects=5
+    "import",
+    connect_s=5.0,
+    idle_s=30.0,
+    total_s=6 * 3600.0,
+    max_bytes=64 * 1024 * 1024,
+    max_redirects=5,
+    is_https_only=True,
 )
 
 
@@ -185,12 +196,15 @@ def is_public(address: Address) -> bool:
 
 def is_allowed(address: Address) -> bool:
     """Public, or in a network that the operator opened (``HUB_OUTGOING_NETWORKS``)."""
+    return _is_opened(address) or is_public(address)
+
+
+def _is_opened(address: Address) -> bool:
+    """Whether the operator opened a network with this address."""
     if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
-        return is_allowed(address.ipv4_mapped)
+        return _is_opened(address.ipv4_mapped)
     opened = [ipaddress.ip_network(text, strict=False) for text in settings.HUB_OUTGOING_NETWORKS]
-    if any(address.version == network.version and address in network for network in opened):
-        return True
-    return is_public(address)
+    return any(address.version == network.version and address in network for network in opened)
 
 
 def system_resolver(host: str, port: int) -> list[str]:
@@ -198,20 +212,85 @@ def system_resolver(host: str, port: int) -> list[str]:
     return list(dict.fromkeys(str(entry[4][0]) for entry in found))
 
 
-def addresses_of(target: Target, *, resolver: Resolver = system_resolver, timeout_s: float = 3.0) -> list[str]:
-    """The addresses to connect to: all that the name has, or none where one of them is closed (T96).
+def addresses_of(
+    target: Target,
+    *,
+    resolver: Resolver = system_resolver,
+    timeout_s: float = 3.0,
+    is_https_only: bool = False,
+) -> list[str]:
+    """The addresses to connect to: all that the name has, or none where one of them is closed (T96) or ours (T99).
 
     Raises:
         AddressRefused: an address is not public. Which one is not said, so that nobody maps a network by asking.
         OutgoingFailed: there is no such name.
     """
+    own = own_services()
+    if any(target.host == host and _address(host) is None and _is_same(port, target) for host, port in own.names):
+        raise AddressRefused
     texts = [target.host] if _address(target.host) is not None else _resolve(target, resolver, timeout_s)
     addresses = [_address(text) for text in texts]
     if not addresses:
         raise OutgoingFailed("The name of the server is not known.", reason="name")
-    if not all(address is not None and is_allowed(address) for address in addresses):
-        raise AddressRefused
+    for address in addresses:
+        if address is None or not is_allowed(address) or _is_own(address, target.port, own):
+            raise AddressRefused
+        if is_https_only and target.scheme != "https" and not _is_opened(address):
+            raise AddressRefused("Copies come over https:// only.")
     return texts
+
+
+@dataclass(frozen=True, slots=True)
+class OwnServices:
+    """Where this hub's own parts listen: names as configured, and the addresses behind them, each with its port."""
+
+    names: frozenset[tuple[str, int]]
+    addresses: frozenset[tuple[Address, int]]
+
+
+_own: Final[FreshCache[OwnServices]] = FreshCache(ttl_s=60.0, max_items=16)
+
+
+def own_services() -> OwnServices:
+    """The hub, its database, broker and storage: never called for anybody, however public their addresses (T99)."""
+    urls = (settings.HUB_URL, settings.DATABASE_URL, settings.REDIS_URL, settings.HUB_STORAGE_URL)
+    return _own.get((*urls, settings.PORT), lambda: _find_own(urls))
+
+
+def _find_own(urls: tuple[str, ...]) -> OwnServices:
+    names = {(host.lower(), port) for url in urls for host, port in _hosts_in(url)}
+    found = {(ipaddress.ip_address(text), int(settings.PORT)) for text in ("127.0.0.1", "::1")}
+    for host, port in names:
+        # A name that is not known just now is still refused as a name.
+        with contextlib.suppress(OutgoingFailed, ValueError):
+            texts = [host] if _address(host) else _resolve(Target("", "", host, port, ""), system_resolver, 3.0)
+            found |= {(ipaddress.ip_address(text), port) for text in texts}
+    return OwnServices(frozenset(names), frozenset(found))
+
+
+def _hosts_in(url: str) -> Iterator[tuple[str, int]]:
+    """Host and port of a service's URL; of a bucket, where its endpoints are."""
+    parts = urlsplit(url)
+    if parts.scheme == "s3":
+        options = parse_qs(parts.query)
+        endpoints = [value for name in ("endpoint", "public_endpoint") for value in options.get(name, [])]
+        for endpoint in endpoints:
+            yield from _hosts_in(endpoint)
+    elif parts.scheme not in ("file", "unix", "sqlite") and parts.hostname:
+        yield parts.hostname, parts.port or _SERVICE_PORTS.get(parts.scheme, 0)
+
+
+def _is_own(address: Address, port: int, own: OwnServices) -> bool:
+    """A public host of ours is closed as a whole; in a network that the operator opened, the very port is."""
+    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
+        return _is_own(address.ipv4_mapped, port, own)
+    is_opened = _is_opened(address)
+    return any(address == ours and (port == its_port or not is_opened) for ours, its_port in own.addresses)
+
+
+def _is_same(port: int, target: Target) -> bool:
+    """By its name a service is known at every port, but for ``localhost``, where others may listen beside it."""
+    return target.host != "localhost" or port == target.port
 
 
 def _resolve(target: Target, resolver: Resolver, timeout_s: float) -> list[str]:
@@ -491,7 +570,12 @@ class Session:
 
     def _connect(self, target: Target, clock: _Clock) -> _Connection:
         ends_at = time.monotonic() + self.purpose.connect_s
-        addresses = addresses_of(target, resolver=self.resolver, timeout_s=self.purpose.connect_s)
+        addresses = addresses_of(
+            target,
+            resolver=self.resolver,
+            timeout_s=self.purpose.connect_s,
+            is_https_only=self.purpose.is_https_only,
+        )
         raw = self._reach(target, addresses, ends_at)
         stream = _TimedSocket(raw, clock)
         client = http.client.HTTPConnection(target.host, target.port)

@@ -169,6 +169,15 @@ def check_files(viewer: Viewer, repo: Repo) -> None:
         raise InsufficientScope
 
 
+def are_files_open(viewer: Viewer, repo: Repo) -> bool:
+    """Whether ``check_files`` lets this viewer pass: for pages that show files beside what everybody may see."""
+    try:
+        check_files(viewer, repo)
+    except (GatedRepo, InsufficientScope):
+        return False
+    return True
+
+
 def _is_gate_open(viewer: Viewer, repo: Repo) -> bool:
     """Members pass; others need a grant, and a token that may read repos: one for inference opens no files (T24)."""
     if role_in(viewer, repo.namespace_id) is not None:

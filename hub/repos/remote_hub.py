@@ -15,6 +15,8 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import quote, urlencode, urljoin
 
+from django.conf import settings
+
 from hub.core.errors import BadRequest, HubError
 from hub.core.ids import RepoType, is_oid, is_sha256
 from hub.core.outgoing import IMPORT, Answer, OutgoingFailed, Purpose, Session, Streamed, open_session, parse_url
@@ -79,6 +81,9 @@ def normalise_endpoint(text: str) -> str:
     """``https://host[:port][/path]`` without a slash at the end. Raises: AddressRefused, BadRequest."""
     url = text.strip().rstrip("/")
     target = parse_url(url)
+    # Over plain http only inside networks that the operator opened, which is judged by the address once it is known.
+    if target.scheme != "https" and not settings.HUB_OUTGOING_NETWORKS:
+        raise BadRequest("Copies come over https:// only.", param="endpoint")
     if "?" in url or "#" in url or len(url) > MAX_ENDPOINT_LENGTH:
         raise BadRequest("Give the address of the other hub alone, such as https://huggingface.co.", param="endpoint")
     return target.url

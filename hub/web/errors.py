@@ -57,7 +57,8 @@ def _gated(request: HttpRequest, error: GatedRepo) -> HttpResponse:
     context = closed_page(request)
     if context is None:
         return render_status(request, error.status, in_words_of_reader(error.message), error.code)
-    return render(request, "repos/gated.html", context, status=error.status)
+    # As on the wire: a stranger could sign in and pass, a person has to ask.
+    return render(request, "repos/gated.html", context, status=401 if error.data.get("anonymous") else error.status)
 
 
 def bad_request(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:

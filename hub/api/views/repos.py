@@ -9,6 +9,7 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
 from hub.accounts.permissions import require_user
+from hub.accounts.sessions import require_recent_sign_in
 from hub.api.requests import Fields
 from hub.api.views.common import json_response, page_url, repo_type_of, viewer_of
 from hub.core.errors import AuthenticationRequired, BadRequest, Conflict
@@ -90,6 +91,7 @@ def delete(request: HttpRequest) -> HttpResponseBase:
     except RepoMoved as moved:
         # A former address must not delete what lives elsewhere now.
         raise Conflict(f"This repository moved to {moved.repo.repo_id}.") from moved
+    require_recent_sign_in(request)
     repos.delete_repo(viewer, repo)
     return json_response({})
 
@@ -103,6 +105,7 @@ def move(request: HttpRequest) -> HttpResponseBase:
         repo = get_repo_for_admin(viewer, repo_type_of(fields.text("type", "")), namespace, name)
     except RepoMoved as moved:
         raise Conflict(f"This repository moved to {moved.repo.repo_id} already.") from moved
+    require_recent_sign_in(request)
     moved_repo = repos.move_repo(viewer, repo, to_namespace=to_namespace, to_name=to_name)
     return json_response({"url": page_url(request, moved_repo), "name": moved_repo.repo_id})
 
@@ -114,10 +117,13 @@ def settings(request: HttpRequest, repo_type: RepoType, namespace: str, name: st
     gated = fields.raw("gated")
     if gated is not None and (not isinstance(gated, bool | str) or gated not in _GATES):
         raise BadRequest("gated must be false, auto or manual.", param="gated")
+    visibility = visibility_of(fields)
+    if visibility is not None:
+        require_recent_sign_in(request)
     repo = repos.update_repo_settings(
         viewer,
         repo,
-        visibility=visibility_of(fields),
+        visibility=visibility,
         gated=None if gated is None else _GATES[gated],
         protected_refs=_protected_refs(fields),
         are_discussions_disabled=fields.flag("discussionsDisabled") if "discussionsDisabled" in fields else None,

@@ -13,6 +13,7 @@ from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from hub.accounts.auth import Viewer
 from hub.core.error_words import in_words_of_reader
 from hub.core.errors import (
     BadRequest,
@@ -51,7 +52,7 @@ from hub.repos.content import (
     read_text,
 )
 from hub.repos.models import Repo
-from hub.repos.permissions import get_repo_for_files, get_repo_for_read, get_repo_for_write
+from hub.repos.permissions import are_files_open, get_repo_for_files, get_repo_for_read, get_repo_for_write
 from hub.repos.queries import known_refs
 from hub.repos.services.commits import AddBytes, DeleteFile, Operation, create_commit
 from hub.repos.upload_mode import is_binary
@@ -162,7 +163,7 @@ def _tree_context(request: HttpRequest, snapshot: Snapshot, path: str) -> dict[s
         "commits_href": repo.urls.commits(revision, path),
         "upload_href": repo.urls.upload_to(revision) + (f"?{urlencode({'path': path})}" if path else ""),
         "refs_href": f"{repo.urls.page}/refs",
-        "readme": _readme(snapshot, page.entries),
+        "readme": _readme(request.viewer, snapshot, page.entries),
     }
 
 
@@ -179,11 +180,13 @@ def _row(snapshot: Snapshot, entry: TreeEntry, change: LastChange | None) -> Row
     )
 
 
-def _readme(snapshot: Snapshot, entries: list[TreeEntry]) -> str:
+def _readme(viewer: Viewer, snapshot: Snapshot, entries: list[TreeEntry]) -> str:
     """The folder's README as HTML; a model's own card has its tab, so it is not repeated at the root."""
     found = next((entry for entry in entries if entry.path.rsplit("/", 1)[-1].lower() == "readme.md"), None)
     if found is None or (found.path == CARD_PATH and snapshot.repo.type is RepoType.MODEL):
         return ""
+    if found.path != CARD_PATH and not are_files_open(viewer, snapshot.repo):
+        return ""  # the card is for everybody, the rest of a gated repo's files is not
     text = read_text(snapshot, found.path, MAX_CARD_BYTES)
     if not text:
         return ""

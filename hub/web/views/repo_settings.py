@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from allauth.account.decorators import reauthentication_required
 from django.contrib import messages
@@ -28,6 +28,9 @@ from hub.web.forms.gates import GatingForm
 from hub.web.forms.repos import MoveForm, ProtectionForm, VisibilityForm
 from hub.web.views.repos import creatable_namespaces
 
+#: What opens, hides or gives away a repo asks for a sign-in of the last minutes (T13).
+_SENSITIVE: Final = frozenset({"visibility", "move"})
+
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @session_required
@@ -35,7 +38,10 @@ def repo_settings(request: HttpRequest, repo_type: RepoType, namespace: str, nam
     repo = get_repo_for_admin(request.viewer, repo_type, namespace, name)
     if request.method == "POST":
         acts = {"visibility": _set_visibility, "move": _move, "protection": _set_protection, "gate": _set_gate}
-        act = acts.get(request.POST.get("action", ""))
+        name_of_act = request.POST.get("action", "")
+        act = acts.get(name_of_act)
+        if act is not None and name_of_act in _SENSITIVE:
+            act = reauthentication_required(act)
         return act(request, repo) if act else redirect(repo.urls.settings)
     return _page(request, repo)
 

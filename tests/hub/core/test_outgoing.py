@@ -358,3 +358,96 @@ def test_a_certificate_must_fit_the_name(server):
 
     assert caught.value.data == {"reason": "tls"}
     assert server.seen == []
+
+
+# --- our own services (T99) ------------------------------------------------------------------------------------------
+
+OWN = {
+    "HUB_URL": "https://hub.example.com",
+    "DATABASE_URL": "postgresql://hub:secret@198.41.0.4/hub",
+    "REDIS_URL": "rediss://:secret@queue.example.com:6380/0",
+    "HUB_STORAGE_URL": "s3://models?endpoint=https://bytes.example.com:9000&public_endpoint=https://9.9.9.9",
+}
+
+
+@pytest.fixture
+def _own_services(settings):
+    settings.HUB_OUTGOING_PORTS = ["any"]
+    for name, value in OWN.items():
+        setattr(settings, name, value)
+
+
+@pytest.mark.usefixtures("_own_services")
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://hub.example.com/api/models",
+        "http://HUB.example.com:8080/",
+        "http://198.41.0.4:5432/",
+        "http://198.41.0.4/",
+        "http://queue.example.com:6380/",
+        "http://queue.example.com/",
+        "https://bytes.example.com:9000/models/x",
+        "https://bytes.example.com/",
+        "https://9.9.9.9/",
+        "https://[::ffff:9.9.9.9]/",
+    ],
+)
+def test_own_services_are_not_called_even_when_public_t99(url):
+    with pytest.raises(AddressRefused) as caught:
+        addresses_of(parse_url(url), resolver=_says("1.1.1.1"))
+    assert caught.value.message == AddressRefused.default_message
+
+
+@pytest.mark.usefixtures("_own_services")
+def test_own_services_are_known_behind_other_names_t99():
+    with pytest.raises(AddressRefused):
+        addresses_of(parse_url("https://innocent.example.org/"), resolver=_says("1.1.1.1", "198.41.0.4"))
+    assert addresses_of(parse_url("https://innocent.example.org/"), resolver=_says("1.1.1.1")) == ["1.1.1.1"]
+
+
+def test_an_opened_network_opens_the_neighbours_and_not_the_hub_t99(server, settings):
+    """The operator opened the loopback: what else listens there may be called, the hub and its queue may not."""
+    settings.HUB_URL, settings.PORT = f"http://localhost:{server.server_port}", server.server_port
+    for host in ("127.0.0.1", "localhost", "hooks.example.com", "[::ffff:127.0.0.1]"):
+        with _local() as session, pytest.raises(AddressRefused):
+            session.post(f"http://{host}:{server.server_port}/", b"")
+    settings.HUB_URL, settings.PORT = "https://hub.example.com", 1
+    settings.REDIS_URL = f"redis://127.0.0.1:{server.server_port}/0"
+    with _local() as session, pytest.raises(AddressRefused):
+        session.post(f"{server.url}/", b"")
+    assert server.seen == []
+    settings.REDIS_URL = "redis://127.0.0.1:1/0"
+    with _local() as session:
+        assert session.post(f"{server.url}/", b"").status == 200
+
+
+def test_proxies_of_the_environment_are_ignored_t99(server, monkeypatch):
+    """A proxy would look the name up once more, and find what nobody checked."""
+    with _serving() as proxy:
+        for name in ("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
+            monkeypatch.setenv(name, f"http://127.0.0.1:{proxy.server_port}")
+        monkeypatch.delenv("no_proxy", raising=False)
+        with _local() as session:
+            assert session.post(f"{server.url}/in", b"").status == 200
+        assert (len(server.seen), proxy.seen) == (1, [])
+
+
+# --- imports (T100) --------------------------------------------------------------------------------------------------
+
+
+def test_imports_come_over_https_t100(settings):
+    """Plain http is for networks that the operator opened; to webhooks it stays open."""
+    plain, safe = parse_url("http://hub.example.org/api"), parse_url("https://hub.example.org/api")
+    asked = _says("1.1.1.1")
+    with pytest.raises(AddressRefused, match="https"):
+        addresses_of(plain, resolver=asked, is_https_only=True)
+    assert addresses_of(safe, resolver=asked, is_https_only=True) == ["1.1.1.1"]
+    assert addresses_of(plain, resolver=asked) == ["1.1.1.1"]
+    assert (IMPORT.is_https_only, WEBHOOK.is_https_only) == (True, False)
+    with open_session(IMPORT, resolver=asked) as session, pytest.raises(AddressRefused, match="https"):
+        session.get(plain.url)
+    settings.HUB_OUTGOING_NETWORKS = ["10.0.0.0/8"]
+    assert addresses_of(plain, resolver=_says("10.0.0.7"), is_https_only=True) == ["10.0.0.7"]
+    with pytest.raises(AddressRefused):
+        addresses_of(plain, resolver=_says("10.0.0.7", "1.1.1.1"), is_https_only=True)

@@ -17,7 +17,7 @@ from hub.repos.enums import AccessState, Gating
 from hub.repos.models import AccessRequest, Repo
 from hub.repos.services.access import ask_access
 from tests.factories.accounts import make_user
-from tests.factories.repos import make_repo
+from tests.factories.repos import commit_files, make_repo
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -107,9 +107,21 @@ def test_a_waiting_request_is_taken_back_from_the_page(repo: Repo) -> None:
 @pytest.mark.parametrize(("path", "tab"), [("/blob/main/a.txt", "Files"), ("/commit/{oid}", "History")])
 def test_closed_files_lead_to_the_gate(repo: Repo, path: str, tab: str) -> None:
     path = path.format(oid=repo.head_oid)
-    for client, state in ((_browser(None), "stranger"), (_browser(make_user("asker", password=None)), "open")):
-        assert _state_at_gate(client, f"{REPO}{path}", 403) == [state]
-        assert re.search(rf'aria-current="page"[^>]*>(?:<[^>]*>|\s)*{tab}', _text(client, f"{REPO}{path}", 403))
+    asker = _browser(make_user("asker", password=None))
+    for client, state, status in ((_browser(None), "stranger", 401), (asker, "open", 403)):
+        assert _state_at_gate(client, f"{REPO}{path}", status) == [state]
+        assert re.search(rf'aria-current="page"[^>]*>(?:<[^>]*>|\s)*{tab}', _text(client, f"{REPO}{path}", status))
+
+
+def test_folders_show_names_and_no_file_at_the_gate_t39(repo: Repo, owner: User) -> None:
+    """Names, commits and branches are for everybody as by the API; a folder's README is a file like any other."""
+    commit_files(repo, owner, {"docs/README.md": b"# Inner secret\n"})
+    stranger, asker = _browser(None), _browser(make_user("asker", password=None))
+    for client in (stranger, asker):
+        for page in ("/tree/main", "/commits/main", "/refs"):
+            _text(client, f"{REPO}{page}")
+        assert "Inner secret" not in _text(client, f"{REPO}/tree/main/docs")
+    assert "Inner secret" in _text(_browser(owner), f"{REPO}/tree/main/docs")
 
 
 def test_the_form_is_drawn_from_the_card_and_holds_no_markup_of_it(repo: Repo) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import json
 import re
 import time
 
@@ -25,7 +26,7 @@ from hub.repos.services.repos import move_repo
 from hub.storage.git import commits as git_commits
 from hub.web.contexts.repos import download_trend
 from hub.web.snippets import snippets_for, upload_commands
-from tests.factories.accounts import PASSWORD, make_organization, make_user
+from tests.factories.accounts import PASSWORD, bearer, make_organization, make_token, make_user
 from tests.factories.repos import commit_files, commit_large_file, make_repo
 
 pytestmark = pytest.mark.django_db
@@ -268,7 +269,7 @@ def test_moved_repo_answers_307_with_the_rest_of_the_address(client, ada, model)
 def test_gated_files_are_closed_and_the_card_is_open(client, model):
     Repo.objects.filter(pk=model.pk).update(gated="manual")
     assert client.get(model.urls.page).status_code == 200
-    assert client.get(model.urls.blob("main", "notes/use.py")).status_code == 403
+    assert client.get(model.urls.blob("main", "notes/use.py")).status_code == 401
 
 
 # --- likes -----------------------------------------------------------------------------------------------------------
@@ -505,3 +506,38 @@ def test_robots_icon_and_style_guide(client, settings):
     assert client.get(reverse("web:styleguide")).status_code == 404
     settings.DEBUG = True
     assert client.get(reverse("web:styleguide")).status_code == 200
+
+
+def test_opening_hiding_moving_and_deleting_ask_for_a_fresh_sign_in_t13(client: Client) -> None:
+    """By page and by API; an access token says with its scopes what it may do."""
+    ada = make_user("ada")
+    repo = make_repo(ada, "vault", is_private=True)
+    page, api = repo.urls.settings, f"{repo.urls.api}/settings"
+    to = {"fromRepo": "ada/vault", "toRepo": "ada/safe", "type": "model"}
+    acts = [("PUT", api, {"private": False}), ("PUT", api, {"visibility": "public"})]
+    acts += [("POST", "/api/repos/move", to), ("DELETE", "/api/repos/delete", {"name": "vault"})]
+    client.force_login(ada)
+    session = client.session
+    session["signed_in_at"] = int(time.time()) - 15 * 60 - 1
+    session.save()
+    for path, data in (
+        (page, {"action": "visibility", "visibility": "public"}),
+        (page, {"action": "move", "namespace": "ada", "name": "safe"}),
+        (f"{page}/delete", {"name": "ada/vault"}),
+    ):
+        answer = client.post(path, data)
+        assert (answer.status_code, answer["Location"].split("?")[0]) == (302, reverse("account_reauthenticate"))
+    for method, path, body in acts:
+        answer = client.generic(method, path, json.dumps(body), content_type="application/json")
+        assert (answer.status_code, answer.headers.get("X-Error-Code")) == (403, "reauth_required"), path
+    assert client.put(api, {"discussionsDisabled": True}, content_type="application/json").status_code == 200
+    repo.refresh_from_db()
+    assert (repo.is_private, repo.name, repo.deleted_at) == (True, "vault", None)
+
+    assert client.post(reverse("account_reauthenticate"), {"password": PASSWORD}).status_code == 302
+    for method, path, body in acts[:3]:
+        assert client.generic(method, path, json.dumps(body), content_type="application/json").status_code == 200
+    gone = Client().delete(
+        "/api/repos/delete", {"name": "safe"}, content_type="application/json", **bearer(make_token(ada)[1])
+    )
+    assert gone.status_code == 200

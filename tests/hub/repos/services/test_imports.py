@@ -441,7 +441,7 @@ def _worker_process(settings: Any, object_id: str) -> subprocess.Popen[bytes]:
 
 @pytest.mark.parametrize(
     "endpoint",
-    ["http://169.254.169.254", "http://10.0.0.1", "http://localhost", "http://[::1]", "http://2130706433"],
+    ["https://169.254.169.254", "https://10.0.0.1", "https://localhost", "https://[::1]", "https://2130706433"],
 )
 def test_closed_addresses_are_not_called_t96(cid: User, settings: Any, endpoint: str) -> None:
     """T96: refused when asked for or when run, with nothing said of what stands there."""
@@ -461,6 +461,39 @@ def test_what_is_no_address_is_refused_at_once_t96(cid: User, endpoint: str) -> 
     with pytest.raises(BadRequest):
         imports.create_import(Viewer(user=cid), endpoint=endpoint, source="a/b", namespace="cid", name="copy")
     assert not RepoImport.objects.exists()
+
+
+@pytest.mark.parametrize(
+    "endpoint",
+    [
+        "http://hub.example",
+        "ext::sh -c 'touch /tmp/pwned'",
+        "ext::sh%20-c%20id",
+        "file:///srv/repos",
+        "/srv/repos",
+        "ssh://git@hub.example/a/b",
+        "git@hub.example:a/b",
+        "git://hub.example/a/b",
+        "git+ssh://hub.example",
+        "fd::17/foo",
+        "ftps://hub.example",
+        "data:text/plain,x",
+        "javascript:alert(1)",
+        "gopher://hub.example",
+        "--upload-pack=id",
+        "https+unix://x",
+        "HTTPS:hub.example",
+    ],
+)
+def test_copies_come_by_https_and_nothing_else_t100(cid: User, settings: Any, endpoint: str) -> None:
+    settings.HUB_OUTGOING_NETWORKS = []
+    with pytest.raises(BadRequest):
+        imports.create_import(Viewer(user=cid), endpoint=endpoint, source="a/b", namespace="cid", name="copy")
+    assert not RepoImport.objects.exists()
+    settings.HUB_OUTGOING_NETWORKS = ["10.0.0.0/8"]
+    if not endpoint.startswith("http:"):
+        with pytest.raises(BadRequest):
+            imports.create_import(Viewer(user=cid), endpoint=endpoint, source="a/b", namespace="cid", name="copy")
 
 
 @pytest.mark.parametrize("asked", [{"source": "../x"}, {"source": "a/b/c"}, {"revision": "a b"}, {"token": "a\nb"}])
