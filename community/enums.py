@@ -29,6 +29,40 @@ class EventKind(models.TextChoices):
     REF_DELETED = "ref-deleted", _("Files removed")
 
 
+class Emoji(models.TextChoices):
+    """What people answer a comment with; the words are what a screen reader says."""
+
+    THUMBS_UP = "thumbs-up", _("Thumbs up")
+    THUMBS_DOWN = "thumbs-down", _("Thumbs down")
+    LAUGH = "laugh", _("Laugh")
+    HOORAY = "hooray", _("Hooray")
+    CONFUSED = "confused", _("Confused")
+    HEART = "heart", _("Heart")
+    ROCKET = "rocket", _("Rocket")
+    EYES = "eyes", _("Eyes")
+
+    @property
+    def symbol(self) -> str:
+        return _SYMBOLS[self.value]
+
+
+_SYMBOLS = {
+    "thumbs-up": "👍",
+    "thumbs-down": "👎",
+    "laugh": "😄",
+    "hooray": "🎉",
+    "confused": "😕",
+    "heart": "❤️",
+    "rocket": "🚀",
+    "eyes": "👀",
+}
+
+
+class DiffSide(models.TextChoices):
+    OLD = "old", _("before")
+    NEW = "new", _("after")
+
+
 class DiscussionType(models.TextChoices):
     """What a list shows."""
 

@@ -8,7 +8,7 @@ from typing import Final
 from django.db.models import Count, Prefetch, Q, QuerySet
 
 from community.enums import DiscussionType, Sort, Status, StatusFilter
-from community.models import CommentRevision, Discussion, Event, Like
+from community.models import CommentRevision, Discussion, Event, Like, Reaction
 from hub.accounts.auth import Viewer
 from hub.accounts.models import User
 from hub.core.errors import NotFound
@@ -61,11 +61,12 @@ def likers_of(repo: Repo, *, cursor: str = "", limit: int = 100) -> Page[Like]:
 # --- discussions -----------------------------------------------------------------------------------------------------
 
 DISCUSSIONS_PER_PAGE: Final = 50
+MAX_PINNED_SHOWN: Final = 5
 _ACTIVE: Final = tuple(status for status in Status if status.is_active)
 _SORT_KEYS: Final = {
     Sort.RECENT: ("-num",),
     Sort.TRENDING: ("-num_comments", "-num"),
-    Sort.REACTIONS: ("-num",),  # nobody reacts yet
+    Sort.REACTIONS: ("-num_reaction_users", "-num"),
 }
 
 
@@ -88,6 +89,7 @@ class DiscussionPage:
     start: int
     count: int
     num_closed: int
+    num_open: int
 
 
 def get_discussion(repo: Repo, num: int) -> Discussion:
@@ -111,7 +113,7 @@ def has_open_pull_request(viewer: Viewer, repo: Repo) -> bool:
 def get_comment(discussion: Discussion, object_id: str) -> Event:
     """A comment of a discussion by its id. Raises: NotFound."""
     found = (
-        Event.objects.select_related("author", "edited_by", "hidden_by")
+        Event.objects.select_related("author", "edited_by", "hidden_by", "discussion")
         .filter(discussion=discussion, object_id=object_id, kind="comment")
         .first()
     )
@@ -123,10 +125,11 @@ def get_comment(discussion: Discussion, object_id: str) -> Event:
 def events_of(discussion: Discussion) -> QuerySet[Event]:
     """The whole thread, oldest first, with earlier versions of comments; its length is bounded when it is written."""
     revisions = CommentRevision.objects.select_related("author").order_by("-pk")
+    reactions = Reaction.objects.select_related("user").filter(user__is_active=True).order_by("pk")
     return (
         Event.objects.filter(discussion=discussion)
-        .select_related("author", "edited_by", "hidden_by")
-        .prefetch_related(Prefetch("revisions", queryset=revisions))
+        .select_related("author", "edited_by", "hidden_by", "anchor")
+        .prefetch_related(Prefetch("revisions", queryset=revisions), Prefetch("reactions", queryset=reactions))
         .order_by("pk")
     )
 
@@ -144,7 +147,13 @@ def list_discussions(repo: Repo, wanted: DiscussionFilter, *, page: int = 0) -> 
     start = page * DISCUSSIONS_PER_PAGE
     ordered = rows.select_related("author").order_by(*_SORT_KEYS[wanted.sort])
     items = list(ordered[start : start + DISCUSSIONS_PER_PAGE])
-    return DiscussionPage(items, start, count, counts["total"] - counts["active"])
+    return DiscussionPage(items, start, count, counts["total"] - counts["active"], counts["active"])
+
+
+def pinned_discussions(repo: Repo) -> list[Discussion]:
+    """What those who keep order put at the top of the list, last pinned first; few, however many there are."""
+    rows = Discussion.objects.select_related("author").filter(repo=repo, pinned_at__isnull=False)
+    return list(rows.order_by("-pinned_at")[:MAX_PINNED_SHOWN])
 
 
 def _matching(repo: Repo, wanted: DiscussionFilter) -> QuerySet[Discussion]:

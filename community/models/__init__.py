@@ -3,6 +3,7 @@
 from community.models.collections import Collection, CollectionItem, CollectionUpvote
 from community.models.notices import Happening, Notification, NotificationPreference, NotificationSetting, Watch
 from community.models.people import Follow, Like
+from community.models.responses import LineAnchor, Reaction
 from community.models.threads import Attachment, CommentRevision, Discussion, Event
 from community.models.webhooks import Delivery, WatchedItem, Webhook
 
@@ -18,9 +19,11 @@ __all__ = [
     "Follow",
     "Happening",
     "Like",
+    "LineAnchor",
     "Notification",
     "NotificationPreference",
     "NotificationSetting",
+    "Reaction",
     "Watch",
     "WatchedItem",
     "Webhook",

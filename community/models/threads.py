@@ -25,6 +25,9 @@ class Discussion(models.Model):
     pinned_at = models.DateTimeField(null=True, blank=True)
     locked_at = models.DateTimeField(null=True, blank=True)
     num_comments = models.PositiveIntegerField(default=0)
+    # Kept by community.services.reactions: lists show them without counting.
+    num_reaction_users = models.PositiveIntegerField(default=0)
+    top_reactions = models.JSONField(default=list, blank=True)  # [[emoji, count], …], most first
     # Pull requests only.
     is_pull_request = models.BooleanField(default=False)
     base_ref = models.CharField(max_length=255, blank=True)  # full: refs/heads/main
@@ -40,6 +43,7 @@ class Discussion(models.Model):
         indexes = [
             models.Index(fields=["repo", "status", "-num"], name="discussion_of_status"),
             models.Index(fields=["author", "-created_at"], name="discussion_of_author"),
+            models.Index(fields=["repo", "-pinned_at"], condition=Q(pinned_at__isnull=False), name="discussion_pinned"),
             models.Index(fields=["repo", "base_ref"], condition=~Q(merging_oid=""), name="discussion_being_merged"),
         ]
 

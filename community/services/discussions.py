@@ -134,6 +134,7 @@ def hide_discussion_comment(viewer: Viewer, discussion: Discussion, event: Event
             )
         event.hidden_at, event.hidden_by = timezone.now(), viewer.user
         event.save(update_fields=["body", "hidden_at", "hidden_by"])
+        threads.recount_reactions(locked)
         threads.announce(locked, Change.COMMENT_HIDDEN, actor_pk=viewer.user_pk, comment_pk=event.pk)
     return event
 

@@ -307,11 +307,30 @@ def get_diff(discussion: Discussion) -> TreeDiff | None:
     Raises: PayloadTooLarge
     """
     head = head_oid(discussion)
-    if not head:
-        return None
+    return pull_heads.changes_of(discussion.repo, discussion.head_ref, _against(discussion, head)) if head else None
+
+
+def _against(discussion: Discussion, head: str) -> str:
+    """What the head is compared with: its branch, or what that was before the merge."""
     merged = discussion.merge_oid
-    base = pull_heads.parent_of(discussion.repo, merged) if merged else base_oid(discussion)
-    return pull_heads.changes_of(discussion.repo, discussion.head_ref, base or head)
+    return (pull_heads.parent_of(discussion.repo, merged) if merged else base_oid(discussion)) or head
+
+
+def get_sides(discussion: Discussion) -> tuple[str, str] | None:
+    """The two commits that ``get_diff`` compares, the former empty when there is none; None without files."""
+    head = head_oid(discussion)
+    return (pull_heads.start_of(discussion.repo, head, _against(discussion, head)), head) if head else None
+
+
+def list_pull_request_commits(discussion: Discussion) -> list[CommitInfo]:
+    """What its author put into a pull request, oldest first, also after it was merged.
+
+    The caller has checked the right to files.
+    """
+    head = head_oid(discussion)
+    if not head:
+        return []
+    return list(reversed(pull_heads.commits_between(discussion.repo, head, _against(discussion, head))))
 
 
 # --- merge -----------------------------------------------------------------------------------------------------------

@@ -11,10 +11,11 @@ from typing import Any, Final
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Count
 from django.utils import timezone
 
 from community.enums import EventKind, Status
-from community.models import Discussion, Event
+from community.models import Discussion, Event, Reaction
 from community.signals import discussion_changed
 from hub.accounts.models import User
 from hub.core.errors import BadRequest, Conflict, NotFound, PayloadTooLarge
@@ -27,6 +28,7 @@ MAX_TITLE: Final = 200
 MAX_BODY: Final = 65_536
 #: A thread is shown whole: beyond this, people open another one.
 MAX_EVENTS: Final = 2_000
+_TOP_REACTIONS: Final = 3
 _TALK: Final = (EventKind.COMMENT, EventKind.TITLE_CHANGE)
 
 
@@ -128,6 +130,15 @@ def recount(repo_pk: int) -> None:
     Repo.objects.select_for_update().get(pk=repo_pk)
     active = [status for status in Status if status.is_active]
     set_discussions_open(repo_pk, Discussion.objects.filter(repo_id=repo_pk, status__in=active).count())
+
+
+def recount_reactions(locked: Discussion) -> None:
+    """Write the sums of a locked thread's reactions; what is hidden counts no more."""
+    rows = Reaction.objects.filter(event__discussion=locked, event__hidden_at__isnull=True)
+    counts = rows.values_list("emoji").annotate(count=Count("pk")).order_by("-count", "emoji")
+    locked.num_reaction_users = rows.values("user").distinct().count()
+    locked.top_reactions = [list(pair) for pair in counts[:_TOP_REACTIONS]]
+    locked.save(update_fields=["num_reaction_users", "top_reactions"])
 
 
 def announce(discussion: Discussion, change: Change, *, actor_pk: int | None, comment_pk: int | None = None) -> None:

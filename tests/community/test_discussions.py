@@ -348,7 +348,7 @@ def test_lists_and_threads_cost_the_same_for_any_number(repo, guest, count, djan
     with django_assert_num_queries(2):
         page = list_discussions(repo, DiscussionFilter())
         assert len([item.author.username for item in page.items]) == count
-    with django_assert_num_queries(2):
+    with django_assert_num_queries(3):
         events = list(events_of(discussion))
         assert [len(event.revisions.all()) for event in events] == [0, *[1] * count]
         assert all(revision.author.username for event in events for revision in event.revisions.all())

@@ -120,6 +120,13 @@ def addresses(seeded: dict[str, Any]) -> Iterator[tuple[str, str]]:
     yield "repo-generator", "/ada/murmur"
     yield "repo-refused", "/grace/old-weights"
     yield "repo-private", "/ada/secret-plans"
+    yield "discussion-plain", "/ada/pebble-embedder/discussions/2"
+    yield "discussions-nothing", "/ada/pebble-embedder/discussions?search=zzzz"
+    yield "discussions-closed", "/ada/pebble-embedder/discussions?status=closed"
+    yield "discussions-empty", "/ada/murmur/discussions"
+    yield "discussions-off", "/ada/empty/discussions"
+    yield "pull_files-unified", "/ada/pebble-embedder/discussions/1/files?view=unified"
+    yield "pull_files-write", "/ada/pebble-embedder/discussions/1/files?at=0-new-13#write"
     yield "search-found", "/search?q=pebble"
     yield "model_list-filtered", "/models?pipeline_tag=text-generation&sort=likes"
     yield "model_list-nothing", "/models?search=zzzz"
@@ -166,6 +173,8 @@ def _faces(route: Route, seeded: dict[str, Any]) -> Iterator[tuple[str, dict[str
         "import_id": seeded["import_id"],
         "webhook_id": seeded["webhook_id"],
         "pk": "1",
+        "num": "1",
+        "comment_id": seeded["comments"].get(f"{route.repo_type.web_prefix}{owner}/{name}", "1"),
         "rest": "main",
         "revision": "main",
     }

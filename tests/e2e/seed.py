@@ -13,6 +13,7 @@ import os
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "hub.settings")
 
@@ -22,12 +23,21 @@ django.setup()
 
 from django.utils import timezone
 
-from community.enums import WatchLevel
+from community.enums import Status, WatchLevel
 from community.models import Delivery, Webhook
-from community.services.discussions import comment_discussion, create_discussion
+from community.services.discussions import (
+    change_discussion_status,
+    comment_discussion,
+    create_discussion,
+    edit_discussion_comment,
+    pin_discussion,
+)
 from community.services.follows import follow
 from community.services.inbox import watch
 from community.services.notices import spread_all
+from community.services.pulls import create_pull_request_with_commit, get_sides
+from community.services.reactions import set_reaction
+from community.services.reviews import comment_line
 from community.services.webhooks import DOMAINS, Watched, create_webhook
 from hub.accounts.auth import Viewer
 from hub.accounts.enums import Role
@@ -40,6 +50,7 @@ from hub.accounts.services.tokens import create_token
 from hub.accounts.services.users import create_user
 from hub.core.ids import RepoType
 from hub.demo.folders import commit_folder
+from hub.repos.content import at_revision, read_text
 from hub.repos.enums import AccessState, Gating, ImportState, Visibility
 from hub.repos.models import AccessRequest, Repo, RepoImport
 from hub.repos.services.access import ask_access, handle_access_request
@@ -136,13 +147,14 @@ def main() -> None:
         "orchard", creator=ada, full_name="The Orchard", description="Small models and honest data."
     )
     set_member(orchard, user=grace, role=Role.WRITE)
-    made = {"commits": _repos(ada, grace), "tokens": _tokens(ada, grace)}
+    made: dict[str, Any] = {"commits": _repos(ada, grace), "tokens": _tokens(ada, grace)}
     made["token_id"] = ada.access_tokens.first().object_id
     made["invitation"] = _invite(orchard, ada, grace)
     made["client_id"] = _applications(ada, grace)
     made["device_code"] = _waiting_device()
     made["webhook_id"] = _webhook(ada).object_id
     _gates(ada, grace)
+    made["comments"] = {f"{repo.type.web_prefix}{repo.repo_id}": _review(repo, ada, grace) for repo in _talked_about()}
     _talk(ada, grace)
     made["import_id"] = _import(ada).object_id
     sys.stdout.write(json.dumps(made) + "\n")
@@ -245,6 +257,47 @@ def _gates(ada: User, grace: User) -> None:
     handle_access_request(Viewer(user=grace), refused, AccessState.REJECTED, rejection_reason="Not for engines.")
 
 
+def _talked_about() -> list[Repo]:
+    rows = Repo.objects.select_related("namespace")
+    return [
+        rows.get(namespace__name=owner, name=name)
+        for owner, name in (("ada", "pebble-embedder"), ("orchard", "weather"))
+    ]
+
+
+def _review(repo: Repo, ada: User, grace: User) -> str:
+    """A pull request (#1) with comments, reactions and a line spoken of, and discussions; returns ada's comment."""
+    mine, hers = Viewer(user=ada), Viewer(user=grace)
+    card = read_text(at_revision(repo), "README.md", 100_000) or ""
+    operations = [
+        AddBytes("README.md", card.replace("one", "a single").encode() + b"\n## Thanks\n\nTo the gardeners.\n"),
+        AddBytes("limits.json", b'{"rows": 28, "station": {"height_m": 12}}\n'),
+    ]
+    proposed, _commit = create_pull_request_with_commit(
+        hers,
+        repo,
+        branch="main",
+        operations=operations,
+        message="Say whom to thank",
+        description="@ada, is this right?",
+    )
+    answer = comment_discussion(mine, proposed, comment="Almost. See ada/pebble-embedder and #2, `rows` is **28**.")
+    edit_discussion_comment(mine, proposed, answer, new_content="Almost: see ada/pebble-embedder and #2.")
+    set_reaction(hers, proposed, answer, emoji="heart", is_on=True)
+    set_reaction(mine, proposed, answer, emoji="rocket", is_on=True)
+    sides = get_sides(proposed)
+    comment_line(
+        mine, proposed, path="limits.json", side="new", line=1, head_oid=sides[1] if sides else "", comment="Metres?"
+    )
+    question = create_discussion(
+        hers, repo, title="Which licence has the test data?", description="I would like to know."
+    )
+    pin_discussion(mine, question, is_pinned=True)
+    done = create_discussion(mine, repo, title="Move the notes to their own folder")
+    change_discussion_status(mine, done, new_status=Status.CLOSED, comment="Done.")
+    return answer.object_id
+
+
 def _answers(institution: str, use: str) -> dict[str, str | bool]:
     return {
         "Institution": institution,
@@ -276,7 +329,7 @@ def _repos(ada: User, grace: User) -> dict[str, str]:
         _writer(ada),
         _ponderer(ada),
         _dataset(ada),
-        _repo(ada, "ada/empty"),
+        update_repo_settings(Viewer(user=ada), _repo(ada, "ada/empty"), are_discussions_disabled=True),
         _repo(ada, "ada/slides", RepoType.SPACE, files={"index.html": b"<h1>Slides</h1>\n"}),
         _repo(ada, "ada/lathe", RepoType.KERNEL, files={"build.toml": b"[general]\nname = 'lathe'\n"}),
         # Its file is a pickle, as the tests of poisoned repos make more of.

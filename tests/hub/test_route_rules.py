@@ -36,6 +36,8 @@ PROPOSE = "a signed-in person who may read the repo's files: for a pull request;
 WRITE = "who may write to the repo"
 ADMIN = "who administers the repo"
 
+TALK = "/discussions/<int:num>"
+
 #: Under the address of a repo, in pages.
 PAGES = {
     "": VISIBLE,
@@ -59,6 +61,14 @@ PAGES = {
     "/settings/delete": ADMIN,
     "/settings/storage": ADMIN,
     "/settings/access": ADMIN,
+    "/discussions": VISIBLE,
+    "/discussions/new": DISCUSS,
+    "/discussions/preview": DISCUSS,
+    TALK: DISCUSS,
+    f"{TALK}/delete": DISCUSS,
+    f"{TALK}/commits": FILES,
+    f"{TALK}/files": FILES,
+    **{f"{TALK}/comments/<str:comment_id>/{part}": DISCUSS for part in ("edit", "history", "hide", "react")},
 }
 PROGRAMS = {
     "/resolve/<path:rest>": FILES,
@@ -78,7 +88,6 @@ PROGRAMS = {
     "/upload-result": WRITE,
     "/upload/<path:revision>": WRITE,
 }
-ONE = "/discussions/<int:num>"
 DRAFT = "/upload-drafts/<uuid:draft_id>"
 API = {
     "": VISIBLE,
@@ -108,9 +117,9 @@ API = {
     "/like": LIKE,
     "/likers": VISIBLE,
     "/discussions": DISCUSS,
-    ONE: DISCUSS,
-    **{f"{ONE}/{part}": DISCUSS for part in ("comment", "status", "title", "merge", "pin", "lock", "ref")},
-    **{f"{ONE}/comment/<str:comment_id>/{part}": DISCUSS for part in ("edit", "hide")},
+    TALK: DISCUSS,
+    **{f"{TALK}/{part}": DISCUSS for part in ("comment", "status", "title", "merge", "pin", "lock", "ref")},
+    **{f"{TALK}/comment/<str:comment_id>/{part}": DISCUSS for part in ("edit", "hide")},
     **{f"/user-access-request/{part}": ADMIN for part in ("handle", "grant", "batch", "<str:state>")},
     "/user-access-request/cancel": LIKE,
     "/upload-drafts": WRITE,

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.conf import settings
 
-from community.enums import EventKind
+from community.enums import Emoji, EventKind
 from community.models import CommentRevision, Discussion, Event
 from hub.accounts.models import User
 from hub.api.serializers.values import date_text
@@ -26,8 +26,10 @@ def discussion_json(discussion: Discussion, repo: Repo) -> dict[str, Any]:
         "pinned": discussion.is_pinned,
         "locked": discussion.is_locked,
         "numComments": discussion.num_comments,
-        "numReactionUsers": 0,
-        "topReactions": [],
+        "numReactionUsers": discussion.num_reaction_users,
+        "topReactions": [
+            {"reaction": Emoji(emoji).symbol, "count": count} for emoji, count in discussion.top_reactions
+        ],
     }
     return shown | _by(discussion.author)
 
@@ -86,8 +88,16 @@ def _comment(event: Event) -> dict[str, Any]:
         "latest": _version(event.body, written_at, writer),
         "history": history,
         "numEdits": len(history),
-        "reactions": [],
+        "reactions": _reactions(event),
     }
+
+
+def _reactions(event: Event) -> list[dict[str, Any]]:
+    """One item an emoji, in the order of first use."""
+    names: dict[str, list[str]] = {}
+    for reaction in event.reactions.all():
+        names.setdefault(Emoji(reaction.emoji).symbol, []).append(reaction.user.username)
+    return [{"reaction": symbol, "users": users, "count": len(users)} for symbol, users in names.items()]
 
 
 def _revision(revision: CommentRevision) -> dict[str, Any]:

@@ -89,11 +89,28 @@ def commits_of(repo: Repo, head_oid: str, base_ref: str) -> list[CommitInfo]:
     return objects.list_commits(git, head_oid, limit=MAX_LISTED_COMMITS, exclude_oid=read_ref(git, base_ref))
 
 
+def commits_between(repo: Repo, head_oid: str, base_oid: str) -> list[CommitInfo]:
+    """Commits that the head has and ``base_oid`` has not, newest first."""
+    git = open_repository(repo.git_path)
+    exclude = base_oid if base_oid != head_oid else None
+    return objects.list_commits(git, head_oid, limit=MAX_LISTED_COMMITS, exclude_oid=exclude) if exclude else []
+
+
+def start_of(repo: Repo, head_oid: str, base_oid: str) -> str:
+    """Where the head left its base; empty when they share nothing."""
+    return objects.merge_base(open_repository(repo.git_path), base_oid, head_oid) or ""
+
+
 def changes_of(repo: Repo, head_ref: str, base_oid: str) -> TreeDiff:
     """What the head changed since it left ``base_oid``. Raises: RevisionNotFound."""
     head = at_revision(repo, head_ref)
-    start = objects.merge_base(head.git, base_oid, head.oid)
+    start = start_of(repo, head.oid, base_oid)
     return diff(Snapshot(repo, head_ref, start), head) if start else objects.diff_commits(head.git, None, head.oid)
+
+
+def follow_line(repo: Repo, old_oid: str, new_oid: str, path: str, line: int) -> int | None:
+    """Where a line of a file at one commit is at another; None when it was changed or is gone."""
+    return objects.follow_line(open_repository(repo.git_path), old_oid, new_oid, path, line)
 
 
 def parent_of(repo: Repo, oid: str) -> str:

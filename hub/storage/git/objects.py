@@ -408,6 +408,28 @@ def diff_commits(
     return TreeDiff(files, total, total > len(files) or any(file.is_truncated for file in files))
 
 
+def follow_line(repo: pygit2.Repository, old_oid: str, new_oid: str, path: str, line: int) -> int | None:
+    """Where line `line` of `path` at one commit is at another; None when it was changed, or cannot be told."""
+    old, new = (_find(repo, oid, path) for oid in (old_oid, new_oid))
+    if old is None or new is None:
+        return None
+    if old.oid == new.oid:
+        return line
+    blobs = [repo.get(entry.oid) for entry in (old, new)]
+    if not all(isinstance(blob, pygit2.Blob) and blob.size <= MAX_DIFF_BLOB_BYTES for blob in blobs):
+        return None
+    offset = 0
+    for hunk in blobs[0].diff(blobs[1], context_lines=0).hunks:  # type: ignore[union-attr]
+        # A hunk that only adds stands after its old line, one that takes away begins at it.
+        first = hunk.old_start + (hunk.old_lines == 0)
+        if line < first:
+            break
+        if line < first + hunk.old_lines:
+            return None
+        offset += hunk.new_lines - hunk.old_lines
+    return line + offset
+
+
 def _require_comparable(repo: pygit2.Repository, base_oid: str | None, head_tree: str) -> None:
     """Spell out what differs within a budget: libgit2 would do it without one."""
     base_tree = str(_commit(repo, base_oid).tree_id) if base_oid else None

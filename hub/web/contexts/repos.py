@@ -123,7 +123,7 @@ def repo_head(
     live: LiveState | None = None,
     show_tags: bool = False,
 ) -> RepoHead:
-    """Build the head; ``tab`` is card, files, history or settings."""
+    """Build the head; ``tab`` is card, files, history, discussions or settings."""
     viewer: Viewer = request.viewer
     summary = repo_summary(viewer, repo)
     rights = {"can_write": can_write(viewer, repo), "can_admin": can_admin(viewer, repo)}
@@ -167,6 +167,9 @@ def _tabs(repo: Repo, tab: str, *, file_count: int | None, is_admin: bool) -> li
         Tab(_("Files"), repo.urls.tree(repo.default_branch), tab == "files", "folder", file_count),
         Tab(_("History"), repo.urls.commits(repo.default_branch), tab == "history", "history"),
     ]
+    if tab == "discussions" or repo.last_discussion_num or not repo.are_discussions_disabled:
+        talk = f"{repo.urls.page}/discussions"
+        tabs.append(Tab(_("Discussions"), talk, tab == "discussions", "message-square", repo.discussions_open))
     if is_admin:
         waiting = count_requests(repo).get(AccessState.PENDING) if repo.gated else None
         tabs.append(Tab(_("Settings"), repo.urls.settings, tab == "settings", "settings", waiting))

@@ -41,15 +41,20 @@ class SafetensorsTable:
     problem: str = ""
 
 
-def safetensors_table(snapshot: Snapshot, entry: TreeEntry) -> SafetensorsTable:
-    """Raises: ValueError when there is no readable header."""
+def read_header(snapshot: Snapshot, entry: TreeEntry) -> dict[str, Any]:
+    """The header as it is written. Raises: ValueError, TypeError when there is none that can be read."""
     (length,) = struct.unpack("<Q", read_range(snapshot, entry, 0, 8).ljust(8, b"\0"))
     if not 2 <= length <= min(MAX_HEADER_BYTES, entry.size):
         raise ValueError("header length")
-    data = read_range(snapshot, entry, 8, 8 + length)
-    header = json.loads(data)
+    header = json.loads(read_range(snapshot, entry, 8, 8 + length))
     if not isinstance(header, dict):
         raise TypeError("header is no object")
+    return header
+
+
+def safetensors_table(snapshot: Snapshot, entry: TreeEntry) -> SafetensorsTable:
+    """Raises: ValueError when there is no readable header."""
+    header = read_header(snapshot, entry)
     metadata = header.pop("__metadata__", None)
     tensors = [_tensor(name, value) for name, value in header.items()]
     return SafetensorsTable(

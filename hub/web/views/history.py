@@ -59,8 +59,8 @@ def commits(request: HttpRequest, repo_type: RepoType, namespace: str, name: str
     context |= {
         "snapshot": snapshot,
         "path": path,
-        "days": _by_day(found[:PAGE_COMMITS]),
-        "people": _people(found[:PAGE_COMMITS]),
+        "days": commits_by_day(found[:PAGE_COMMITS]),
+        "people": people_of(found[:PAGE_COMMITS]),
         "total": count_commits(snapshot) if not path else None,
         "crumbs": breadcrumb(repo, snapshot.revision, path),
         "refs": ref_choices(repo, "commits", snapshot.revision, path),
@@ -76,7 +76,7 @@ def _page_number(request: HttpRequest) -> int:
     return min(int(text), MAX_OFFSET // PAGE_COMMITS) if text.isdecimal() and len(text) < 8 else 0
 
 
-def _by_day(found: list[CommitInfo]) -> list[tuple[Any, list[dict[str, Any]]]]:
+def commits_by_day(found: list[CommitInfo]) -> list[tuple[Any, list[dict[str, Any]]]]:
     """Commits under the day of their date, in order."""
     days: list[tuple[Any, list[dict[str, Any]]]] = []
     for commit in found:
@@ -87,7 +87,7 @@ def _by_day(found: list[CommitInfo]) -> list[tuple[Any, list[dict[str, Any]]]]:
     return days
 
 
-def _people(found: list[CommitInfo]) -> dict[str, User]:
+def people_of(found: list[CommitInfo]) -> dict[str, User]:
     """Accounts by the names that commits bear, where the address is the hub's own for that name."""
     names = {commit.author.name for commit in found if "@users.noreply." in commit.author.email}
     return {user.username: user for user in User.objects.filter(username__in=names, is_active=True)}
@@ -108,10 +108,10 @@ def commit(request: HttpRequest, repo_type: RepoType, namespace: str, name: str,
         "snapshot": snapshot,
         "commit": info,
         "date": commit_date(info),
-        "author": _people([info]).get(info.author.name),
+        "author": people_of([info]).get(info.author.name),
         "parents": [(parent, repo.urls.commit(parent)) for parent in info.parents],
         "diff": diff,
-        "files": [_file_view(file, index, repo.urls, snapshot.oid) for index, file in enumerate(diff.files)],
+        "files": [file_view(file, index, repo.urls, snapshot.oid) for index, file in enumerate(diff.files)],
         "additions": sum(file.additions for file in diff.files),
         "deletions": sum(file.deletions for file in diff.files),
         "tree_href": repo.urls.tree(snapshot.oid),
@@ -119,7 +119,7 @@ def commit(request: HttpRequest, repo_type: RepoType, namespace: str, name: str,
     return render(request, "repos/commit.html", context)
 
 
-def _file_view(file: FileDiff, number: int, urls: RepoUrls, oid: str) -> dict[str, Any]:
+def file_view(file: FileDiff, number: int, urls: RepoUrls, oid: str) -> dict[str, Any]:
     count = sum(len(hunk.lines) for hunk in file.hunks)
     return {
         "file": file,

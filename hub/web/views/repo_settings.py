@@ -24,6 +24,7 @@ from hub.storage.git.refs import BRANCH_PREFIX
 from hub.web.account_pages import session_required
 from hub.web.contexts.repos import index_of, list_href, repo_head, repo_url, settings_nav
 from hub.web.forms.accounts import TypeNameForm, add_refusal
+from hub.web.forms.discussions import TalkSwitchForm
 from hub.web.forms.gates import GatingForm
 from hub.web.forms.repos import MoveForm, ProtectionForm, VisibilityForm
 from hub.web.views.repos import creatable_namespaces
@@ -37,7 +38,13 @@ _SENSITIVE: Final = frozenset({"visibility", "move"})
 def repo_settings(request: HttpRequest, repo_type: RepoType, namespace: str, name: str) -> HttpResponse:
     repo = get_repo_for_admin(request.viewer, repo_type, namespace, name)
     if request.method == "POST":
-        acts = {"visibility": _set_visibility, "move": _move, "protection": _set_protection, "gate": _set_gate}
+        acts = {
+            "visibility": _set_visibility,
+            "move": _move,
+            "protection": _set_protection,
+            "gate": _set_gate,
+            "discussions": _set_discussions,
+        }
         name_of_act = request.POST.get("action", "")
         act = acts.get(name_of_act)
         if act is not None and name_of_act in _SENSITIVE:
@@ -71,6 +78,7 @@ def _page(
         "visibility_form": visibility_form or VisibilityForm(initial={"visibility": repo.visibility}),
         "protection_form": protection_form or ProtectionForm(initial={"protected_refs": _patterns_text(repo)}),
         "gating_form": gating_form or GatingForm(initial={"gated": repo.gated}),
+        "talk_form": TalkSwitchForm(initial={"are_on": not repo.are_discussions_disabled}),
         "settings_nav": settings_nav(repo, "repo_settings"),
         "access_href": repo_url(repo, "repo_access"),
         "storage_href": repo_url(repo, "repo_storage"),
@@ -105,6 +113,15 @@ def _set_gate(request: HttpRequest, repo: Repo) -> HttpResponse:
         request,
         _("The files are open to those who were let in.") if changed.gated else _("The files are open now."),
     )
+    return redirect(repo.urls.settings)
+
+
+def _set_discussions(request: HttpRequest, repo: Repo) -> HttpResponse:
+    form = TalkSwitchForm(request.POST)
+    form.is_valid()
+    is_off = not form.cleaned_data["are_on"]
+    update_repo_settings(request.viewer, repo, are_discussions_disabled=is_off)
+    messages.success(request, _("Discussions are switched off.") if is_off else _("Discussions are open."))
     return redirect(repo.urls.settings)
 
 
