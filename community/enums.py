@@ -85,6 +85,18 @@ class Sort(models.TextChoices):
     REACTIONS = "reactions", _("Most reactions")
 
 
+class Outcome(models.TextChoices):
+    """Whether a version did what its reviewer wanted of it."""
+
+    WORKED = "worked", _("Worked")
+    FAILED = "failed", _("Failed")
+
+
+class ReviewSort(models.TextChoices):
+    HELPFUL = "helpful", _("Most helpful")
+    NEWEST = "newest", _("Newest")
+
+
 class CollectionTheme(models.TextChoices):
     ORANGE = "orange", _("Orange")
     BLUE = "blue", _("Blue")

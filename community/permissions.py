@@ -1,14 +1,17 @@
 """Who may talk about a repo, propose changes to it, and keep order there.  Builds on ``hub.repos.permissions``.
 
 Whoever may see a repo and is signed in may talk; whoever may read its files may open pull requests; writers keep order.
+Whoever may read the files and is no member of the owner may review a version.
 The caller has found the repo through ``get_repo_for_read``.
 """
 
 from __future__ import annotations
 
-from community.models import Discussion, Event
+from community.models import Discussion, Event, Review
 from hub.accounts.auth import Viewer
 from hub.accounts.enums import Action
+from hub.accounts.permissions import role_in
+from hub.accounts.queries import has_verified_email
 from hub.core.errors import AuthenticationRequired, InsufficientScope, PermissionDenied
 from hub.repos.models import Repo
 from hub.repos.permissions import can_write, check_files, has_write_role
@@ -55,7 +58,7 @@ def require_moderate(viewer: Viewer, repo: Repo) -> None:
         raise InsufficientScope
 
 
-def is_author(viewer: Viewer, item: Discussion | Event) -> bool:
+def is_author(viewer: Viewer, item: Discussion | Event | Review) -> bool:
     return viewer.user is not None and item.author_id == viewer.user_pk
 
 
@@ -103,6 +106,50 @@ def require_merge(viewer: Viewer, repo: Repo) -> None:
     require_moderate(viewer, repo)
     if not can_write(viewer, repo):
         raise InsufficientScope
+
+
+# --- reviews ---------------------------------------------------------------------------------------------------------
+
+
+def require_review(viewer: Viewer, repo: Repo) -> None:
+    """May say what they think of a version: who may read the files, is known by mail, and does not speak for the owner.
+
+    Raises: AuthenticationRequired, InsufficientScope, PermissionDenied, GatedRepo
+    """
+    require_opinion(viewer, repo)
+    check_files(viewer, repo)
+
+
+def require_vote(viewer: Viewer, review: Review) -> None:
+    """May call a review helpful: not its author, nor those whom it is about. Raises: as ``require_opinion``."""
+    require_opinion(viewer, review.repo)
+    if is_author(viewer, review):
+        raise PermissionDenied("Nobody votes for their own review.")
+
+
+def require_opinion(viewer: Viewer, repo: Repo) -> None:
+    """Raises: AuthenticationRequired, InsufficientScope, PermissionDenied"""
+    if viewer.user is None:
+        raise AuthenticationRequired
+    if not _token_allows(viewer, repo):
+        raise InsufficientScope
+    if role_in(viewer, repo.namespace_id) is not None:
+        raise PermissionDenied("Members of the owner do not judge their own repository.")
+    require_verified_mail(viewer)
+
+
+def require_verified_mail(viewer: Viewer) -> None:
+    """Where this hub sends mail, opinions count from people with a confirmed address only (T50).
+
+    Raises: PermissionDenied
+    """
+    if viewer.user is not None and not has_verified_email(viewer.user):
+        raise PermissionDenied("Please confirm your e-mail address first: only then do reviews and votes count.")
+
+
+def can_reply(viewer: Viewer, repo: Repo) -> bool:
+    """May answer reviews in the owner's name: those who keep order."""
+    return can_moderate(viewer, repo)
 
 
 def _token_allows(viewer: Viewer, repo: Repo) -> bool:

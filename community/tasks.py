@@ -73,3 +73,11 @@ def forget_notices_task() -> None:
     from community.services.notices import forget_old  # noqa: PLC0415 -- leaf
 
     forget_old()
+
+
+@shared_task(name="community.prove_reviews", ignore_result=True, acks_late=True, time_limit=900, expires=900)
+def prove_reviews_task() -> None:
+    """Find out whose use of what they reviewed came after the review."""
+    from community.services.ratings import prove_reviews  # noqa: PLC0415 -- leaf
+
+    prove_reviews()

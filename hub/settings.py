@@ -245,6 +245,7 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "wake-notices": {"task": "community.wake_notices", "schedule": 30.0},
     "send-digests": {"task": "community.send_digests", "schedule": crontab(minute=12)},
     "forget-notices": {"task": "community.forget_notices", "schedule": crontab(minute=52, hour=4)},
+    "prove-reviews": {"task": "community.prove_reviews", "schedule": crontab(minute="*/20")},
     "trending": {"task": "catalog.update_trending", "schedule": crontab(minute="*/15")},
     "settle-lost-calls": {"task": "inference.settle_lost_calls", "schedule": 60.0},
     "clear-sessions": {"task": "accounts.clear_expired", "schedule": crontab(minute=47, hour=4)},

@@ -50,6 +50,9 @@ class UsageRecord(models.Model):
             models.Index(fields=["user", "-created_at"], name="usage_of_user"),
             models.Index(fields=["repo", "-created_at"], name="usage_of_repo"),
             models.Index(fields=["outcome", "created_at"], name="usage_open"),
+            models.Index(
+                fields=["repo", "user", "commit_oid"], condition=models.Q(outcome="ok"), name="usage_answered"
+            ),
         ]
 
     def __str__(self) -> str:

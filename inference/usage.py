@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, Final
@@ -53,6 +53,13 @@ class UsageFilters:
         other = replace(self, **changes)
         values = {"days": other.days if other.days != 30 else "", "model": other.model, "token": other.token}
         return f"?{urlencode({key: value for key, value in values.items() if value})}"
+
+
+def successful_runs(repo_pk: int, user_pks: Collection[int]) -> dict[tuple[int, str], int]:
+    """How often each of these people had an answer from each commit of a repo."""
+    answered = UsageRecord.objects.filter(repo_id=repo_pk, user_id__in=user_pks, outcome=UsageOutcome.OK)
+    rows = answered.order_by().values_list("user_id", "commit_oid").annotate(calls=Count("*"))
+    return {(user_pk, oid): calls for user_pk, oid, calls in rows}
 
 
 @dataclass(frozen=True, slots=True)

@@ -155,7 +155,9 @@ def _index_row(repo: Any, owner: Any, name: str) -> Any:
         card_text=" ".join(random.choices(WORDS, k=60)),
         is_servable=random.random() < 0.3,
         **numbers,
-        **sort_keys(repo_pk=repo.pk, updated_at=repo.updated_at, created_at=repo.created_at, **numbers),
+        **sort_keys(
+            repo_pk=repo.pk, updated_at=repo.updated_at, created_at=repo.created_at, rating_bound=0.0, **numbers
+        ),
     )
 
 

@@ -4,6 +4,7 @@ from community.models.collections import Collection, CollectionItem, CollectionU
 from community.models.notices import Happening, Notification, NotificationPreference, NotificationSetting, Watch
 from community.models.people import Follow, Like
 from community.models.responses import LineAnchor, Reaction
+from community.models.reviews import HelpfulVote, Review, ReviewReply, ReviewRevision, Tally
 from community.models.threads import Attachment, CommentRevision, Discussion, Event
 from community.models.webhooks import Delivery, WatchedItem, Webhook
 
@@ -18,12 +19,17 @@ __all__ = [
     "Event",
     "Follow",
     "Happening",
+    "HelpfulVote",
     "Like",
     "LineAnchor",
     "Notification",
     "NotificationPreference",
     "NotificationSetting",
     "Reaction",
+    "Review",
+    "ReviewReply",
+    "ReviewRevision",
+    "Tally",
     "Watch",
     "WatchedItem",
     "Webhook",

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.urls import URLPattern, URLResolver, path
 
-from hub.api import urls_accounts, urls_discussions, urls_docs, urls_import, urls_oauth, urls_social
+from hub.api import urls_accounts, urls_discussions, urls_docs, urls_import, urls_oauth, urls_reviews, urls_social
 from hub.api.routing import View, api
 from hub.api.views import (
     commit,
@@ -109,6 +109,7 @@ def _routes_of(repo_type: RepoType) -> list[URLPattern]:
 urlpatterns: list[URLPattern | URLResolver] = [
     *urls_accounts.urlpatterns,
     *urls_discussions.urlpatterns,
+    *urls_reviews.urlpatterns,
     *urls_docs.urlpatterns,
     *urls_import.urlpatterns,
     *urls_oauth.urlpatterns,

@@ -59,6 +59,8 @@ class RepoIndex(models.Model):
     created_at = models.DateTimeField(default=timezone.now)
     likes = models.PositiveIntegerField(default=0)
     downloads = models.PositiveIntegerField(default=0)
+    rating = models.FloatField(default=0)
+    rating_count = models.PositiveIntegerField(default=0)
     trending_score = models.FloatField(default=0)
     # Trending's memory: likes counted so far, and their sum fading by age.
     likes_seen = models.PositiveIntegerField(default=0)
@@ -70,6 +72,7 @@ class RepoIndex(models.Model):
     s_updated = models.BigIntegerField(default=0)
     s_created = models.BigIntegerField(default=0)
     s_parameters = models.BigIntegerField(default=0)
+    s_rating = models.BigIntegerField(default=0)
 
     class Meta:
         indexes = [
@@ -79,6 +82,7 @@ class RepoIndex(models.Model):
             models.Index(fields=["repo_type", "s_updated"], name="index_updated"),
             models.Index(fields=["repo_type", "s_created"], name="index_created"),
             models.Index(fields=["repo_type", "s_parameters"], name="index_parameters"),
+            models.Index(fields=["repo_type", "s_rating"], name="index_rating"),
             models.Index(fields=["namespace", "repo_type"], name="index_namespace"),
         ]
 

@@ -45,8 +45,9 @@ _FACET_SIZE: Final = 200
 
 _ROW_FIELDS: Final = (
     "repo_id", "full_id", "visibility", "gated", "pipeline_tag", "library_name", "license", "languages", "summary",
-    "parameters", "updated_at", "created_at", "likes", "downloads", "trending_score", "is_servable", "tags",
-    "head_oid", "repo__object_id", "namespace__kind", "namespace__user__avatar", "namespace__organization__avatar",
+    "parameters", "updated_at", "created_at", "likes", "downloads", "rating", "rating_count", "trending_score",
+    "is_servable", "tags", "head_oid", "repo__object_id", "namespace__kind", "namespace__user__avatar",
+    "namespace__organization__avatar",
 )  # fmt: skip
 
 
@@ -71,6 +72,8 @@ class RepoRow:
     created_at: datetime
     likes: int
     downloads: int
+    rating: float
+    rating_count: int
     trending_score: float
     is_servable: bool
     head_oid: str

@@ -31,7 +31,7 @@ from hub.repos.enums import Visibility
 log = structlog.get_logger("hub.catalog")
 
 #: A change of the schema below changes the directory: old code keeps its index while new code builds another.
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
 _HEAP_BYTES: Final = 64_000_000
 _BATCH: Final = 2_000
 _STATE: Final = "applied.json"

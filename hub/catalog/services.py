@@ -15,13 +15,14 @@ from django.utils import timezone
 from hub.catalog import search_index
 from hub.catalog.facts import HeadFacts, head_facts
 from hub.catalog.models import IndexChange, RepoIndex
-from hub.catalog.sort_keys import pack, sort_keys
+from hub.catalog.sort_keys import pack, pack_score, sort_keys
 from hub.repos.models import Repo
 
 log = structlog.get_logger("hub.catalog")
 
 _MAX_ROUNDS: Final = 3
 _STALE_BATCH: Final = 200
+_NUMBERS: Final = ("likes", "downloads", "rating", "rating_count")
 #: Changes that every machine's index has long taken; an index older than this is rebuilt.
 _CHANGES_KEPT: Final = timedelta(days=7)
 
@@ -56,6 +57,7 @@ def place_repo(repo_pk: int) -> None:
         updated_at=repo.updated_at,
         created_at=repo.created_at,
         parameters=None,
+        rating_bound=repo.rating_bound,
     )
     dates = {"updated_at": repo.updated_at, "created_at": repo.created_at}
     RepoIndex.objects.update_or_create(repo=repo, defaults=place, create_defaults={**place, **dates, **keys})
@@ -113,6 +115,8 @@ def _columns(repo: Repo, facts: HeadFacts, trending_score: float) -> dict[str, A
         "created_at": repo.created_at,
         "likes": repo.likes,
         "downloads": repo.downloads,
+        "rating": repo.rating,
+        "rating_count": repo.rating_count,
         **sort_keys(
             repo_pk=repo.pk,
             trending_score=trending_score,
@@ -121,26 +125,24 @@ def _columns(repo: Repo, facts: HeadFacts, trending_score: float) -> dict[str, A
             updated_at=repo.updated_at,
             created_at=repo.created_at,
             parameters=facts.parameters,
+            rating_bound=repo.rating_bound,
         ),
     }
 
 
 def update_numbers(repo_pk: int) -> None:
-    """Take likes and downloads from the repo; its files are not read."""
-    numbers = Repo.objects.filter(pk=repo_pk).values("likes", "downloads").first()
-    if numbers is None:
+    """Take likes, downloads and the rating from the repo; its files are not read."""
+    found = Repo.objects.filter(pk=repo_pk).values(*_NUMBERS, "rating_bound").first()
+    if found is None:
         return
+    numbers = {
+        **{name: found[name] for name in _NUMBERS},
+        "s_likes": pack(found["likes"], repo_pk),
+        "s_downloads": pack(found["downloads"], repo_pk),
+        "s_rating": pack_score(found["rating_bound"], repo_pk),
+    }
     with transaction.atomic():
-        changed = (
-            RepoIndex.objects.filter(pk=repo_pk)
-            .exclude(**numbers)
-            .update(
-                **numbers,
-                s_likes=pack(numbers["likes"], repo_pk),
-                s_downloads=pack(numbers["downloads"], repo_pk),
-            )
-        )
-        if changed:
+        if RepoIndex.objects.filter(pk=repo_pk).exclude(**numbers).update(**numbers):
             _note_change([repo_pk])
 
 
@@ -184,7 +186,9 @@ def _stale_repos() -> list[int]:
 
 
 def _stale_numbers() -> list[int]:
-    behind = ~Q(repo__likes=F("likes")) | ~Q(repo__downloads=F("downloads"))
+    behind = Q()
+    for name in _NUMBERS:
+        behind |= ~Q(**{f"repo__{name}": F(name)})
     return list(RepoIndex.objects.filter(behind).order_by("pk").values_list("pk", flat=True)[:_STALE_BATCH])
 
 

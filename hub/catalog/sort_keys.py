@@ -21,6 +21,7 @@ class Sort(StrEnum):
     UPDATED = "updated"
     CREATED = "created"
     PARAMETERS = "parameters"
+    RATING = "rating"  # by its lower bound
 
     @property
     def column(self) -> str:
@@ -51,6 +52,7 @@ def sort_keys(
     updated_at: datetime,
     created_at: datetime,
     parameters: int | None,
+    rating_bound: float,
 ) -> dict[str, Any]:
     """All ``s_*`` columns of a row."""
     return {
@@ -61,4 +63,5 @@ def sort_keys(
         "s_created": pack(created_at.timestamp(), repo_pk),
         # In thousands: 39 bits would end at 549 B parameters.
         "s_parameters": pack((parameters or 0) // 1000, repo_pk),
+        "s_rating": pack_score(rating_bound, repo_pk),
     }

@@ -39,6 +39,25 @@ _DEFAULTS: Final = (
     gettext_noop("The hub is out of storage space. Nothing was lost; please tell its operator."),
 )
 
+_REVIEWS: Final = (
+    gettext_noop("A language is named by its code, such as en or zh."),
+    gettext_noop("A review has at most %(count)s characters."),
+    gettext_noop("A revision has at most %(count)s characters."),
+    gettext_noop("Give one to five stars."),
+    gettext_noop("Members of the owner do not judge their own repository."),
+    gettext_noop("Nobody votes for their own review."),
+    gettext_noop("Only its author can delete a review."),
+    gettext_noop("Please confirm your e-mail address first: only then do reviews and votes count."),
+    gettext_noop("Reviews are of branches, tags and their commits, not of pull requests."),
+    gettext_noop("The hardware is one line of at most %(count)s characters."),
+    gettext_noop("The outcome is worked or failed."),
+    gettext_noop("The text holds characters that are not text."),
+    gettext_noop("This review does not exist."),
+    gettext_noop("This task is not known."),
+    gettext_noop("Write something first."),
+    gettext_noop("You have not reviewed this version."),
+)
+
 _ACCOUNTS: Final = (
     gettext_noop("An account with this e-mail address exists."),
     gettext_noop("Choose at least one permission."),
@@ -455,7 +474,19 @@ _CALLS: Final = (
 )
 
 _PLACE: Final = re.compile(r"%\((\w+)\)s")
-_GROUPS: Final = (_DEFAULTS, _ACCOUNTS, _REPOS, _MODELS, _COMMUNITY, _GATES, _SOCIAL, _WEBHOOKS, _ELSEWHERE, _CALLS)
+_GROUPS: Final = (
+    _DEFAULTS,
+    _ACCOUNTS,
+    _REPOS,
+    _MODELS,
+    _COMMUNITY,
+    _REVIEWS,
+    _GATES,
+    _SOCIAL,
+    _WEBHOOKS,
+    _ELSEWHERE,
+    _CALLS,
+)
 _FIXED: Final = frozenset(sentence for group in _GROUPS for sentence in group if not _PLACE.search(sentence))
 
 

@@ -53,6 +53,10 @@ class Repo(models.Model):
     downloads = models.PositiveIntegerField(default=0)  # last 30 days
     downloads_all_time = models.PositiveBigIntegerField(default=0)
     discussions_open = models.PositiveIntegerField(default=0)
+    # Stars from 1 to 5, of each reviewer the last word: their mean, its lower bound (it orders), and how many people.
+    rating = models.FloatField(default=0)
+    rating_bound = models.FloatField(default=0)
+    rating_count = models.PositiveIntegerField(default=0)
     storage_bytes = models.PositiveBigIntegerField(default=0)  # large files linked + git objects
 
     class Meta:
@@ -418,3 +422,20 @@ class DownloadSeen(models.Model):
 
     def __str__(self) -> str:
         return f"{self.repo_id} {self.day}"
+
+
+class LastDownload(models.Model):
+    """The last UTC day on which an account downloaded a repo: it backs what the person says of it in a review.
+
+    The account is the keyed hash of ``DownloadSeen``: only who knows whom to ask for finds them here.
+    """
+
+    repo = models.ForeignKey(Repo, on_delete=models.CASCADE, related_name="+")
+    who = models.CharField(max_length=32)
+    day = models.DateField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["repo", "who"], name="last_download_once")]
+
+    def __str__(self) -> str:
+        return f"{self.repo_id}: {self.day}"

@@ -7,7 +7,7 @@ from typing import Any, Final
 from django.urls import URLPattern, path, register_converter
 
 from hub.core.ids import RepoType
-from hub.web import urls_accounts, urls_catalog, urls_discussions, urls_import, urls_social, urls_upload
+from hub.web import urls_accounts, urls_catalog, urls_discussions, urls_import, urls_reviews, urls_social, urls_upload
 from hub.web.views import access, files, history, notices, repo_settings, repos, site, stats, storage
 
 app_name = "web"
@@ -51,6 +51,7 @@ _OF_REPO: Final[tuple[tuple[str, Any, str], ...]] = (
     ("/settings/storage", storage.repo_storage, "repo_storage"),
     ("/settings/access", access.repo_access, "repo_access"),
     *urls_discussions.OF_REPO,
+    *urls_reviews.OF_REPO,
 )
 
 

@@ -110,6 +110,9 @@ def addresses(seeded: dict[str, Any]) -> Iterator[tuple[str, str]]:
     yield "repo_access-accepted", "/ada/atlas/settings/access?state=accepted"
     yield "repo_access-rejected", "/ada/atlas/settings/access?state=rejected"
     yield "repo_access-waiting", "/ada/atlas/settings/access"
+    yield "reviews-none", "/ada/murmur/reviews"
+    yield "reviews-nothing-fits", "/ada/pebble-embedder/reviews?stars=1"
+    yield "review_write-first", "/grace/old-weights/reviews/write"
     yield "repo-gate", "/grace/fern"
     yield "repo-gate-waiting", "/grace/moss"
     yield "repo-gate-rejected", "/grace/lichen"
@@ -175,6 +178,7 @@ def _faces(route: Route, seeded: dict[str, Any]) -> Iterator[tuple[str, dict[str
         "pk": "1",
         "num": "1",
         "comment_id": seeded["comments"].get(f"{route.repo_type.web_prefix}{owner}/{name}", "1"),
+        "review_id": seeded["reviews"].get(f"{route.repo_type.web_prefix}{owner}/{name}", "1"),
         "rest": "main",
         "revision": "main",
     }

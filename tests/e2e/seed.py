@@ -36,6 +36,7 @@ from community.services.follows import follow
 from community.services.inbox import watch
 from community.services.notices import spread_all
 from community.services.pulls import create_pull_request_with_commit, get_sides
+from community.services.ratings import Opinion, reply_to_review, save_review, vote_helpful
 from community.services.reactions import set_reaction
 from community.services.reviews import comment_line
 from community.services.webhooks import DOMAINS, Watched, create_webhook
@@ -57,6 +58,7 @@ from hub.repos.services.access import ask_access, handle_access_request
 from hub.repos.services.commits import AddBytes, create_commit
 from hub.repos.services.refs import create_branch, create_tag
 from hub.repos.services.repos import create_repo, update_repo_settings
+from inference.models import UsageOutcome, UsageRecord
 from tests.factories.accounts import PASSWORD
 from tests.inference import tiny_models
 
@@ -156,6 +158,7 @@ def main() -> None:
     _gates(ada, grace)
     made["comments"] = {f"{repo.type.web_prefix}{repo.repo_id}": _review(repo, ada, grace) for repo in _talked_about()}
     _talk(ada, grace)
+    made["reviews"] = _reviews(ada, grace)
     made["import_id"] = _import(ada).object_id
     sys.stdout.write(json.dumps(made) + "\n")
 
@@ -296,6 +299,35 @@ def _review(repo: Repo, ada: User, grace: User) -> str:
     done = create_discussion(mine, repo, title="Move the notes to their own folder")
     change_discussion_status(mine, done, new_status=Status.CLOSED, comment="Done.")
     return answer.object_id
+
+
+def _reviews(ada: User, grace: User) -> dict[str, str]:
+    """Of ada's embedder: one that was edited and answered, with a vote, by somebody who ran it; and short ones."""
+    noor, alan = User.objects.get(username="noor"), User.objects.get(username="alan")
+    repo = Repo.objects.select_related("namespace").get(namespace__name="ada", name="pebble-embedder")
+    for number in range(12):
+        UsageRecord.objects.create(
+            request_id=f"seed-{number}",
+            user=grace,
+            repo=repo,
+            repo_name=repo.repo_id,
+            commit_oid=repo.head_oid,
+            pipeline_tag="sentence-similarity",
+            route="hf.feature-extraction",
+            outcome=UsageOutcome.OK,
+        )
+    by_grace = Viewer(user=grace)
+    facts = {"task": "sentence-similarity", "language": "en", "hardware": "laptop with 16 GB", "outcome": "worked"}
+    save_review(by_grace, repo, Opinion(stars=3, text="The first tries were **noisy**.", **facts))
+    text = "Finds the *right* neighbours of short texts; long ones need cuts:\n\n- up to 40 words: good\n- more: no"
+    review = save_review(by_grace, repo, Opinion(stars=4, text=text, **facts))
+    save_review(Viewer(user=noor), repo, Opinion(stars=5, text="Small and quick."))
+    save_review(Viewer(user=alan), repo, Opinion(stars=2, outcome="failed"))
+    reply_to_review(Viewer(user=ada), review, text="Thank you. Long texts will come with the next version.")
+    vote_helpful(Viewer(user=noor), review, is_helpful=True)
+    weather = Repo.objects.select_related("namespace").get(namespace__name="orchard", name="weather")
+    of_weather = save_review(Viewer(user=noor), weather, Opinion(stars=4, text="Clean, but June only."))
+    return {"ada/pebble-embedder": review.object_id, "datasets/orchard/weather": of_weather.object_id}
 
 
 def _answers(institution: str, use: str) -> dict[str, str | bool]:

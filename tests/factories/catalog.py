@@ -76,6 +76,7 @@ def make_row(namespace: Namespace, name: str = "", **fields: Any) -> RepoIndex:
         updated_at=values["updated_at"],
         created_at=values["created_at"],
         parameters=values.get("parameters"),
+        rating_bound=fields.get("rating", 0),
     )
     row = RepoIndex.objects.create(repo=repo, namespace=namespace, **values, **keys)
     IndexChange.objects.create(repo_pk=repo.pk)

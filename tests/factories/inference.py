@@ -60,13 +60,18 @@ def make_model(owner: User | None = None, name: str = "", *, task: str = "text-g
 
 def make_usage(user: User, repo: Repo, *, outcome: str = UsageOutcome.OK, **fields: Any) -> UsageRecord:
     number = next(_numbers)
-    values = {"run_ms": 10.0, "prompt_tokens": 3, "completion_tokens": 5, "route": "chat.completions"}
+    values = {
+        "commit_oid": repo.head_oid,
+        "run_ms": 10.0,
+        "prompt_tokens": 3,
+        "completion_tokens": 5,
+        "route": "chat.completions",
+    }
     return UsageRecord.objects.create(
         request_id=f"req-{number}",
         user=user,
         repo=repo,
         repo_name=repo.repo_id,
-        commit_oid=repo.head_oid,
         pipeline_tag="text-generation",
         outcome=outcome,
         **{**values, **fields},

@@ -32,6 +32,7 @@ VISIBLE = "who may see the repo"
 FILES = "who may read the repo's files"
 LIKE = "a signed-in person who may see the repo"
 DISCUSS = "who may see the repo, to read; a signed-in person, to write, as community.permissions says"
+REVIEW = "who may see the repo, to read; as community.permissions says, to write: who reads the files, no member"
 PROPOSE = "a signed-in person who may read the repo's files: for a pull request; writers for all else"
 WRITE = "who may write to the repo"
 ADMIN = "who administers the repo"
@@ -57,6 +58,10 @@ PAGES = {
     "/refs": FILES,
     "/stats": VISIBLE,
     "/stats/downloads.csv": ADMIN,
+    "/reviews": VISIBLE,
+    "/reviews/write": REVIEW,
+    "/reviews/<str:review_id>": VISIBLE,
+    **{f"/reviews/<str:review_id>/{act}": REVIEW for act in ("helpful", "reply", "delete")},
     "/settings": ADMIN,
     "/settings/delete": ADMIN,
     "/settings/storage": ADMIN,
@@ -122,6 +127,9 @@ API = {
     **{f"{TALK}/comment/<str:comment_id>/{part}": DISCUSS for part in ("edit", "hide")},
     **{f"/user-access-request/{part}": ADMIN for part in ("handle", "grant", "batch", "<str:state>")},
     "/user-access-request/cancel": LIKE,
+    "/reviews": REVIEW,
+    "/reviews/<str:review_id>": VISIBLE,
+    **{f"/reviews/<str:review_id>/{part}": REVIEW for part in ("reply", "helpful")},
     "/upload-drafts": WRITE,
     "/upload-drafts/check": WRITE,
     DRAFT: WRITE,
@@ -289,7 +297,7 @@ GIT_RULES = {GitService.UPLOAD_PACK: FILES, GitService.RECEIVE_PACK: "writers; a
 GATEWAY_RULES = {"list_models", "openai", "task"}
 
 _ADDRESS = re.compile(r"<(?:str|namespace):namespace>/<(?:str|repo_name):name>")
-_OF_REPO = frozenset({VISIBLE, FILES, LIKE, DISCUSS, PROPOSE, WRITE, ADMIN})
+_OF_REPO = frozenset({VISIBLE, FILES, LIKE, DISCUSS, REVIEW, PROPOSE, WRITE, ADMIN})
 
 
 def _routes(patterns: Any = None, prefix: str = "") -> Iterator[tuple[str, URLPattern | URLResolver]]:
@@ -354,6 +362,7 @@ _VALUES = {
     "lock_id": "1",
     "num": "1",
     "comment_id": "0" * 24,
+    "review_id": "0" * 24,
 }
 
 

@@ -14,7 +14,7 @@ from django.db.models import F, Q, Sum
 from django.utils import timezone
 
 from hub.repos import signals
-from hub.repos.models import DownloadDay, DownloadSeen, GuestBytes, Repo, RepoObject
+from hub.repos.models import DownloadDay, DownloadSeen, GuestBytes, LastDownload, Repo, RepoObject
 from hub.storage.git.repository import disk_size_bytes
 
 DOWNLOAD_WINDOW_DAYS: Final = 30
@@ -25,12 +25,13 @@ class DownloadKind(StrEnum):
     """Who downloaded, and so in which column of a day it counts."""
 
     PERSON = "p"
+    ACCOUNT = "a"  # a person who is signed in
     MEMBER = "m"
     ROBOT = "r"
 
     @property
     def column(self) -> str:
-        return {"p": "count", "m": "members", "r": "robots"}[self.value]
+        return {"p": "count", "a": "count", "m": "members", "r": "robots"}[self.value]
 
 
 def count_download(repo_pk: int, *, kind: DownloadKind, who: str) -> bool:
@@ -44,11 +45,13 @@ def count_download(repo_pk: int, *, kind: DownloadKind, who: str) -> bool:
             DownloadSeen.objects.create(repo_id=repo_pk, day=day, who=_seen(kind, who))
             today, _ = DownloadDay.objects.get_or_create(repo_id=repo_pk, day=day)
             DownloadDay.objects.filter(pk=today.pk).update(**{kind.column: F(kind.column) + 1})
-            if kind is DownloadKind.PERSON:
+            if kind.column == "count":
                 Repo.objects.filter(pk=repo_pk).update(
                     downloads=F("downloads") + 1, downloads_all_time=F("downloads_all_time") + 1
                 )
                 transaction.on_commit(lambda: _tell(repo_pk))
+            if kind is DownloadKind.ACCOUNT:
+                LastDownload.objects.update_or_create(repo_id=repo_pk, who=who, defaults={"day": day})
     except IntegrityError:  # seen before, or the repo is gone
         is_new = False
     else:
@@ -72,7 +75,7 @@ def _counted_key(repo_pk: int, day: date, kind: DownloadKind, who: str) -> str:
 
 def _seen(kind: DownloadKind, who: str) -> str:
     """One person who joins or leaves the owner's organization on a day counts once on either side."""
-    return who if kind is DownloadKind.PERSON else f"{kind.value}{who[1:]}"
+    return who if kind.column == "count" else f"{kind.value}{who[1:]}"
 
 
 def set_likes(repo_pk: int, count: int) -> None:
@@ -84,6 +87,12 @@ def set_likes(repo_pk: int, count: int) -> None:
 def set_discussions_open(repo_pk: int, count: int) -> None:
     """Show ``count`` open discussions; the rows are ``community``'s."""
     Repo.objects.filter(pk=repo_pk).update(discussions_open=count)
+    transaction.on_commit(lambda: _tell(repo_pk))
+
+
+def set_rating(repo_pk: int, *, mean: float, bound: float, count: int) -> None:
+    """Show what ``count`` people gave; the rows are ``community``'s."""
+    Repo.objects.filter(pk=repo_pk).update(rating=mean, rating_bound=bound, rating_count=count)
     transaction.on_commit(lambda: _tell(repo_pk))
 
 

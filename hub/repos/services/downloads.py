@@ -16,6 +16,7 @@ import ipaddress
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import date
 from pathlib import PurePosixPath
 from typing import Final
 
@@ -27,7 +28,7 @@ from hub.accounts.auth import Viewer
 from hub.accounts.permissions import role_in
 from hub.core.ids import RepoType
 from hub.core.ranges import ByteRange
-from hub.repos.models import Repo, RepoObject
+from hub.repos.models import LastDownload, Repo, RepoObject
 from hub.repos.services import counters
 from hub.repos.services.counters import DownloadKind
 from hub.storage.git.refs import PULL_PREFIX
@@ -90,7 +91,8 @@ def tally_of(repo: Repo, *, viewer: Viewer, address: str, client: str, content: 
     """
     if viewer.service is not None or size_bytes <= 0:
         return ""
-    kind = _kind(client, is_member=role_in(viewer, repo.namespace_id) is not None)
+    is_member = role_in(viewer, repo.namespace_id) is not None
+    kind = _kind(client, is_member=is_member, is_account=viewer.user is not None)
     who = _who(kind, viewer.user_pk, address)
     if counters.is_counted_today(repo.pk, kind, who):
         return ""
@@ -113,10 +115,19 @@ def is_own_file(repo: Repo, file_hash: str) -> bool:
     return RepoObject.objects.filter(repo=repo, sha256__in=stored, payer__isnull=True).exists()
 
 
-def _kind(client: str, *, is_member: bool) -> DownloadKind:
+def _kind(client: str, *, is_member: bool, is_account: bool) -> DownloadKind:
     if is_member:
         return DownloadKind.MEMBER
-    return DownloadKind.ROBOT if _ROBOT.search(client) else DownloadKind.PERSON
+    if _ROBOT.search(client):
+        return DownloadKind.ROBOT
+    return DownloadKind.ACCOUNT if is_account else DownloadKind.PERSON
+
+
+def last_downloads(repo_pk: int, user_pks: Iterable[int]) -> dict[int, date]:
+    """The last UTC day on which each of these people downloaded a repo that is not their own; one query."""
+    hashes = {_who(DownloadKind.ACCOUNT, user_pk, ""): user_pk for user_pk in user_pks}
+    rows = LastDownload.objects.filter(repo_id=repo_pk, who__in=list(hashes))
+    return {hashes[who]: day for who, day in rows.values_list("who", "day")}
 
 
 def _who(kind: DownloadKind, user_pk: int | None, address: str) -> str:

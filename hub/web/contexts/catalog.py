@@ -190,6 +190,7 @@ def _sort_labels() -> dict[Sort, str]:
         Sort.UPDATED: _("Recently updated"),
         Sort.CREATED: _("Newest"),
         Sort.PARAMETERS: _("Most parameters"),
+        Sort.RATING: _("Best rated"),
     }
 
 

@@ -123,7 +123,7 @@ def repo_head(
     live: LiveState | None = None,
     show_tags: bool = False,
 ) -> RepoHead:
-    """Build the head; ``tab`` is card, files, history, discussions or settings."""
+    """Build the head; ``tab`` is card, files, history, discussions, reviews or settings."""
     viewer: Viewer = request.viewer
     summary = repo_summary(viewer, repo)
     rights = {"can_write": can_write(viewer, repo), "can_admin": can_admin(viewer, repo)}
@@ -170,6 +170,7 @@ def _tabs(repo: Repo, tab: str, *, file_count: int | None, is_admin: bool) -> li
     if tab == "discussions" or repo.last_discussion_num or not repo.are_discussions_disabled:
         talk = f"{repo.urls.page}/discussions"
         tabs.append(Tab(_("Discussions"), talk, tab == "discussions", "message-square", repo.discussions_open))
+    tabs.append(Tab(_("Reviews"), repo_url(repo, "reviews"), tab == "reviews", "star", repo.rating_count))
     if is_admin:
         waiting = count_requests(repo).get(AccessState.PENDING) if repo.gated else None
         tabs.append(Tab(_("Settings"), repo.urls.settings, tab == "settings", "settings", waiting))

@@ -64,6 +64,7 @@ def repo_page(request: HttpRequest, repo_type: RepoType, namespace: str, name: s
         "repo_head": repo_head(request, repo, "card", index=index, live=live, show_tags=True),
         "playground": playground,
         "gate": gate_of(request, repo),
+        "reviews_href": repo_url(repo, "reviews"),
         "card_edit_href": repo_url(repo, "card_edit"),
         "stats_href": repo_url(repo, "repo_stats"),
         "readme_edit_href": repo.urls.edit(repo.default_branch, CARD_PATH),
