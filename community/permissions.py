@@ -12,7 +12,7 @@ from hub.accounts.auth import Viewer
 from hub.accounts.enums import Action
 from hub.accounts.permissions import role_in
 from hub.accounts.queries import has_verified_email
-from hub.core.errors import AuthenticationRequired, InsufficientScope, PermissionDenied
+from hub.core.errors import AuthenticationRequired, HubError, InsufficientScope, PermissionDenied
 from hub.repos.models import Repo
 from hub.repos.permissions import can_write, check_files, has_write_role
 
@@ -34,6 +34,14 @@ def require_contribute(viewer: Viewer, repo: Repo) -> None:
     """May open pull requests, and send the files for them. Raises: as ``require_discuss``, and GatedRepo"""
     require_discuss(viewer, repo)
     check_files(viewer, repo)
+
+
+def can_contribute(viewer: Viewer, repo: Repo) -> bool:
+    try:
+        require_contribute(viewer, repo)
+    except HubError:
+        return False
+    return True
 
 
 def require_comment(viewer: Viewer, discussion: Discussion) -> None:

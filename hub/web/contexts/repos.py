@@ -12,6 +12,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
+from community.permissions import can_contribute
 from community.queries import repo_summary
 from hub.accounts.auth import Viewer
 from hub.accounts.models import Organization, User
@@ -26,10 +27,12 @@ from hub.core.taxonomy import (
     pipeline_icon,
     pipeline_label,
 )
+from hub.repos.content import Snapshot
 from hub.repos.enums import AccessState
 from hub.repos.gates import count_requests
 from hub.repos.models import Repo
 from hub.repos.permissions import can_admin, can_write
+from hub.repos.provenance import pull_request_of
 from hub.repos.queries import downloads_by_day
 from hub.web.contexts.notices import WatchControl, watch_control
 from inference.queries import LiveState
@@ -78,11 +81,18 @@ class RepoHead:
     is_liked: bool
     can_write: bool
     can_admin: bool
+    can_propose: bool
     watch: WatchControl | None = None
     state: str = ""
     state_reason: str = ""
     tags: list[Tag] = field(default_factory=list)
     tabs: list[Tab] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class PullLink:
+    number: int
+    href: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +119,12 @@ def revision_url(repo: Repo, verb: str, revision: str, path: str = "") -> str:
     return f"{base}/{quote(path, safe='/')}" if path else base
 
 
+def pull_link(snapshot: Snapshot) -> PullLink | None:
+    """The pull request that alone holds what is shown; pages say so wherever they show it (T196)."""
+    number = pull_request_of(snapshot)
+    return PullLink(number, f"{snapshot.repo.urls.page}/discussions/{number}") if number is not None else None
+
+
 def index_of(repo: Repo) -> RepoIndex | None:
     """The catalogue's row; None in the seconds before a new repo is indexed."""
     return RepoIndex.objects.filter(repo=repo).first()
@@ -126,7 +142,11 @@ def repo_head(
     """Build the head; ``tab`` is card, files, history, discussions, reviews or settings."""
     viewer: Viewer = request.viewer
     summary = repo_summary(viewer, repo)
-    rights = {"can_write": can_write(viewer, repo), "can_admin": can_admin(viewer, repo)}
+    rights = {
+        "can_write": can_write(viewer, repo),
+        "can_admin": can_admin(viewer, repo),
+        "can_propose": can_contribute(viewer, repo),
+    }
     return RepoHead(
         repo=repo,
         owner=repo.namespace.name,

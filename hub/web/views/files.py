@@ -21,8 +21,8 @@ from hub.core.errors import (
     EntryNotFound,
     HubError,
     PayloadTooLarge,
-    PermissionDenied,
     PreconditionFailed,
+    RateLimited,
     RevisionNotFound,
     Unprocessable,
 )
@@ -52,12 +52,13 @@ from hub.repos.content import (
     read_text,
 )
 from hub.repos.models import Repo
-from hub.repos.permissions import are_files_open, get_repo_for_files, get_repo_for_read, get_repo_for_write
+from hub.repos.permissions import are_files_open, get_repo_for_files, get_repo_for_read
 from hub.repos.queries import known_refs
-from hub.repos.services.commits import AddBytes, DeleteFile, Operation, create_commit
+from hub.repos.services.commits import AddBytes, DeleteFile, Operation
 from hub.repos.upload_mode import is_binary
 from hub.storage.git.objects import CommitInfo, EntryType, TreeEntry
-from hub.web.contexts.repos import index_of, repo_head, revision_url
+from hub.web.contexts.repos import index_of, pull_link, repo_head, revision_url
+from hub.web.edits import get_repo_for_edit, require_ways, save_edit, ways_of
 from hub.web.forms.accounts import add_refusal
 from hub.web.forms.repos import CardForm, DeleteFileForm, FileForm, card_initial
 from hub.web.viewers import preview
@@ -158,7 +159,9 @@ def _tree_context(request: HttpRequest, snapshot: Snapshot, path: str) -> dict[s
         "parent_href": repo.urls.tree(revision, posixpath.dirname(path)) if path else "",
         "next_href": f"{here}?{urlencode({'cursor': page.next_cursor})}" if page.next_cursor else "",
         "previous_href": here if request.GET.get("cursor") else "",
+        "ways": ways_of(request.viewer, snapshot),
         "is_branch": _is_branch(repo, revision),
+        "from_pull": pull_link(snapshot),
         "new_file_href": revision_url(repo, "new", revision, path),
         "commits_href": repo.urls.commits(revision, path),
         "upload_href": repo.urls.upload_to(revision) + (f"?{urlencode({'path': path})}" if path else ""),
@@ -217,7 +220,8 @@ def blob(request: HttpRequest, repo_type: RepoType, namespace: str, name: str, r
         "file_name": path.rsplit("/", 1)[-1],
         "preview": shown,
         "is_plain": is_plain,
-        "is_branch": _is_branch(repo, revision),
+        "ways": ways_of(request.viewer, snapshot),
+        "from_pull": pull_link(snapshot),
         "is_editable": _is_editable(entry) and shown.kind in {"code", "markdown", "table", "notebook"},
         "change": change,
         "change_href": urls.commit(change.oid) if change else "",
@@ -269,9 +273,7 @@ class _Editing:
 
 
 def _open_for_edit(snapshot: Snapshot, path: str) -> _Editing:
-    """Raises: EntryNotFound, PermissionDenied (no branch), Unprocessable (no small text)."""
-    if not _is_branch(snapshot.repo, snapshot.revision):
-        raise PermissionDenied(_("Only branches can be edited. Choose a branch first."))
+    """Raises: EntryNotFound, Unprocessable (no small text)."""
     entry = get_file(snapshot, path)
     if not _is_editable(entry):
         raise Unprocessable(_("This file cannot be edited in the browser: it is a link, or too large."))
@@ -299,8 +301,9 @@ def _conflict(snapshot: Snapshot, path: str) -> EditConflict:
 @require_http_methods(["GET", "HEAD", "POST"])
 def edit(request: HttpRequest, repo_type: RepoType, namespace: str, name: str, rest: str) -> HttpResponse:
     """Change a small text file on a branch; a change by others in between is shown, never lost."""
-    repo = get_repo_for_write(request.viewer, repo_type, namespace, name)
+    repo = get_repo_for_edit(request.viewer, repo_type, namespace, name)
     snapshot, path = at_revision_and_path(repo, rest)
+    require_ways(request.viewer, snapshot)
     if request.method == "POST":
         entry = _current(snapshot, path)
         was_crlf = request.POST.get("crlf") == "1"
@@ -314,10 +317,9 @@ def edit(request: HttpRequest, repo_type: RepoType, namespace: str, name: str, r
 @require_http_methods(["GET", "HEAD", "POST"])
 def new_file(request: HttpRequest, repo_type: RepoType, namespace: str, name: str, rest: str) -> HttpResponse:
     """Write a new text file; ``rest`` is the branch and the folder."""
-    repo = get_repo_for_write(request.viewer, repo_type, namespace, name)
+    repo = get_repo_for_edit(request.viewer, repo_type, namespace, name)
     snapshot, folder = at_revision_and_path(repo, rest)
-    if not _is_branch(repo, snapshot.revision):
-        raise PermissionDenied(_("Only branches can be edited. Choose a branch first."))
+    require_ways(request.viewer, snapshot)
     if request.method != "POST":
         name_hint = request.GET.get("name", "")[:200]
         start = f"{folder}/" if folder else ""
@@ -346,21 +348,20 @@ def _save(request: HttpRequest, snapshot: Snapshot, old_path: str, form: FileFor
     )
     verb = _("Update %(path)s") if old_path else _("Add %(path)s")
     try:
-        create_commit(
-            snapshot.repo,
-            actor=request.viewer,
-            revision=snapshot.revision,
-            operations=operations,
+        return save_edit(
+            request,
+            snapshot,
+            operations,
             message=form.cleaned_data["message"] or verb % {"path": path},
             parent_oid=snapshot.oid,
+            page=snapshot.repo.urls.blob(snapshot.revision, path),
+            words=_("Committed to %(branch)s.") % {"branch": snapshot.revision},
         )
     except PreconditionFailed:
         return _raced(request, snapshot, old_path or path, form, is_crlf=is_crlf)
-    except (BadRequest, Conflict, PayloadTooLarge, Unprocessable, EntryNotFound) as error:
+    except (BadRequest, Conflict, PayloadTooLarge, Unprocessable, EntryNotFound, RateLimited) as error:
         _refuse(form, error, "content" if isinstance(error, InvalidCard) else "path")
         return _edit_page(request, snapshot, old_path, form, is_crlf=is_crlf, status=422)
-    messages.success(request, _("Committed to %(branch)s.") % {"branch": snapshot.revision})
-    return redirect(snapshot.repo.urls.blob(snapshot.revision, path))
 
 
 def _refuse(form: Any, error: HubError, field: str) -> None:
@@ -411,6 +412,8 @@ def _edit_page(
         "conflict": conflict,
         "is_markdown": shown_path.lower().endswith((".md", ".markdown")) or not path,
         "crumbs": breadcrumb(repo, snapshot.revision, path),
+        "ways": ways_of(request.viewer, snapshot),
+        "description": request.POST.get("description", ""),
         "cancel_href": repo.urls.blob(snapshot.revision, path) if path else repo.urls.tree(snapshot.revision),
         "preview_href": f"{repo.urls.page}/preview",
     }
@@ -420,22 +423,20 @@ def _edit_page(
 @require_http_methods(["GET", "HEAD", "POST"])
 def delete_file(request: HttpRequest, repo_type: RepoType, namespace: str, name: str, rest: str) -> HttpResponse:
     """Ask, then delete one file in a commit of its own."""
-    repo = get_repo_for_write(request.viewer, repo_type, namespace, name)
+    repo = get_repo_for_edit(request.viewer, repo_type, namespace, name)
     snapshot, path = at_revision_and_path(repo, rest)
-    if not _is_branch(repo, snapshot.revision):
-        raise PermissionDenied(_("Only branches can be edited. Choose a branch first."))
+    require_ways(request.viewer, snapshot)
     entry = get_file(snapshot, path)
     form = DeleteFileForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
-        create_commit(
-            repo,
-            actor=request.viewer,
-            revision=snapshot.revision,
-            operations=[DeleteFile(path)],
+        return save_edit(
+            request,
+            snapshot,
+            [DeleteFile(path)],
             message=form.cleaned_data["message"] or _("Delete %(path)s") % {"path": path},
+            page=repo.urls.tree(snapshot.revision),
+            words=_("%(path)s was deleted. It stays in the history.") % {"path": path},
         )
-        messages.success(request, _("%(path)s was deleted. It stays in the history.") % {"path": path})
-        return redirect(repo.urls.tree(snapshot.revision))
     context = {
         "repo": repo,
         "repo_head": repo_head(request, repo, "files", index=index_of(repo)),
@@ -443,6 +444,8 @@ def delete_file(request: HttpRequest, repo_type: RepoType, namespace: str, name:
         "entry": entry,
         "path": path,
         "form": form,
+        "ways": ways_of(request.viewer, snapshot),
+        "description": request.POST.get("description", ""),
         "crumbs": breadcrumb(repo, snapshot.revision, path),
         "cancel_href": repo.urls.blob(snapshot.revision, path),
     }
@@ -455,7 +458,7 @@ def delete_file(request: HttpRequest, repo_type: RepoType, namespace: str, name:
 @require_http_methods(["GET", "HEAD", "POST"])
 def card_edit(request: HttpRequest, repo_type: RepoType, namespace: str, name: str) -> HttpResponse:
     """The card by fields and markdown; only fields that were changed are written, the rest stays as it was."""
-    repo = get_repo_for_write(request.viewer, repo_type, namespace, name)
+    repo = get_repo_for_edit(request.viewer, repo_type, namespace, name)
     snapshot = at_revision(repo)
     entry = _current(snapshot, CARD_PATH)
     text = (read_text(snapshot, CARD_PATH, MAX_CARD_BYTES) or "") if entry else ""
@@ -485,22 +488,21 @@ def _save_card(
         return _card_page(request, snapshot, form, conflict=_conflict(snapshot, CARD_PATH), status=412)
     try:
         written = _card_text(form, text, repo.type)
-        create_commit(
-            repo,
-            actor=request.viewer,
-            revision=snapshot.revision,
-            operations=[AddBytes(CARD_PATH, written.encode())],
+        return save_edit(
+            request,
+            snapshot,
+            [AddBytes(CARD_PATH, written.encode())],
             message=form.cleaned_data["message"] or _("Update the card"),
             parent_oid=snapshot.oid,
+            page=repo.urls.page,
+            words=_("The card was saved."),
         )
     except PreconditionFailed:
         fresh = at_revision(repo)
         return _card_page(request, fresh, form, conflict=_conflict(fresh, CARD_PATH), status=412)
-    except (BadRequest, PayloadTooLarge) as error:
+    except (BadRequest, PayloadTooLarge, RateLimited) as error:
         add_refusal(form, error)
         return _card_page(request, snapshot, form, status=422)
-    messages.success(request, _("The card was saved."))
-    return redirect(repo.urls.page)
 
 
 def _card_text(form: CardForm, text: str, repo_type: RepoType) -> str:
@@ -532,6 +534,9 @@ def _card_page(
         "conflict": conflict,
         "preview_href": f"{repo.urls.page}/preview",
         "text_edit_href": repo.urls.edit(snapshot.revision, CARD_PATH),
+        "snapshot": snapshot,
+        "ways": ways_of(request.viewer, snapshot),
+        "description": request.POST.get("description", ""),
     }
     return render(request, "repos/card_edit.html", context, status=status)
 
@@ -539,7 +544,7 @@ def _card_page(
 @require_POST
 def markdown_preview(request: HttpRequest, repo_type: RepoType, namespace: str, name: str) -> HttpResponse:
     """HTML of markdown that is being written, with the links of this repo; for htmx."""
-    repo = get_repo_for_write(request.viewer, repo_type, namespace, name)
+    repo = get_repo_for_edit(request.viewer, repo_type, namespace, name)
     text = request.POST.get("body") or request.POST.get("content") or ""
     card = read_card(text.replace("\r\n", "\n"))
     html = render_card(card.body, urls=repo.urls, revision=repo.default_branch) if card.body.strip() else None

@@ -30,7 +30,7 @@ from hub.repos.permissions import get_repo_for_files, get_repo_for_read, get_rep
 from hub.repos.services import refs as ref_services
 from hub.repos.urls import RepoUrls
 from hub.storage.git.objects import CommitInfo, FileDiff, RefInfo
-from hub.web.contexts.repos import index_of, repo_head
+from hub.web.contexts.repos import index_of, pull_link, repo_head
 from hub.web.forms.repos import RefForm, TagForm
 from hub.web.views.files import breadcrumb, ref_choices
 
@@ -59,6 +59,7 @@ def commits(request: HttpRequest, repo_type: RepoType, namespace: str, name: str
     context |= {
         "snapshot": snapshot,
         "path": path,
+        "from_pull": pull_link(snapshot),
         "days": commits_by_day(found[:PAGE_COMMITS]),
         "people": people_of(found[:PAGE_COMMITS]),
         "total": count_commits(snapshot) if not path else None,
@@ -107,6 +108,7 @@ def commit(request: HttpRequest, repo_type: RepoType, namespace: str, name: str,
         "repo_head": repo_head(request, repo, "history", index=index_of(repo)),
         "snapshot": snapshot,
         "commit": info,
+        "from_pull": pull_link(snapshot),
         "date": commit_date(info),
         "author": people_of([info]).get(info.author.name),
         "parents": [(parent, repo.urls.commit(parent)) for parent in info.parents],

@@ -251,10 +251,11 @@ def test_members_of_the_organization_see_what_strangers_do_not(client):
     assert client.get(repo.urls.page).status_code == 200
 
 
-def test_readers_cannot_open_editors(client, model):
+def test_readers_open_no_settings_and_editors_only_to_propose(client, model):
     client.force_login(make_user())
-    for url in (model.urls.edit("main", "README.md"), reverse_of(model, "card_edit"), model.urls.settings):
-        assert client.get(url).status_code == 403
+    for url in (model.urls.edit("main", "README.md"), reverse_of(model, "card_edit")):
+        assert "Your change becomes a pull request" in client.get(url).content.decode()
+    assert client.get(model.urls.settings).status_code == 403
     assert client.post(reverse_of(model, "refs"), {"action": "delete_branch", "name": "main"}).status_code == 403
 
 
