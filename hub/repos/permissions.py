@@ -179,7 +179,7 @@ def are_files_open(viewer: Viewer, repo: Repo) -> bool:
 
 
 def _is_gate_open(viewer: Viewer, repo: Repo) -> bool:
-    """Members pass, others with a grant; both by a token that may read repos: one for inference opens no files (T24)."""
+    """Members pass, others with a grant; by a token that may read repos, for one for inference opens no files (T24)."""
     if not _token_allows(viewer, Action.REPO_READ, repo):
         return False
     return role_in(viewer, repo.namespace_id) is not None or _has_grant(viewer, repo)

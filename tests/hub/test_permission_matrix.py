@@ -1,4 +1,4 @@
-"""The matrix of the threats, generated: every address of a repo × who asks × the repo's state (T22, T28–T30, T37, T39, T40).
+"""The matrix of the threats, generated: every address of a repo × who asks × the repo's state (T28–T40).
 
 The addresses come from the resolver with the rules of ``test_route_rules``; git and hosted inference, which Django does
 not serve, are asked through the whole web application. What a cell must answer is computed from the words below alone.
@@ -196,7 +196,9 @@ def is_as_expected(wanted: str, got: str, response: HttpResponseBase, who: Who, 
         return True  # pages of a browser's session ask for one before anything is looked up
     if wanted == GATED and got == (DENIED if who.is_signed_in else SIGN_IN):
         return True  # what also wants a writer says so first, in front of the gate
-    if wanted == SIGN_IN and got == OPEN and status >= 400 and not is_page:
+    if wanted == OPEN and got == SIGN_IN and is_page and not who.is_signed_in and status == 302:
+        return True  # a form to write something leads to the sign-in
+    if wanted == SIGN_IN and got == OPEN and status >= 400:
         return True  # the body was no sane request, or there is no such discussion
     if is_page and who.is_token and wanted != OPEN and got == DENIED:
         return True  # and tokens open none of them (T17)
@@ -258,7 +260,7 @@ def _rule_of(route: str, method: str) -> str:
         return rule
     if route.endswith(("/refs", "/info/lfs/locks")):
         return WRITE
-    return LIKE if route.endswith("/duplicate") and rule == FILES else rule
+    return LIKE if route.endswith("<str:name>/duplicate") else rule
 
 
 def _is_of_models(route: str) -> bool:
