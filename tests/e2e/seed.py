@@ -12,6 +12,7 @@ import json
 import os
 import sys
 import tempfile
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +54,8 @@ from hub.core.ids import RepoType
 from hub.demo.folders import commit_folder
 from hub.repos.content import at_revision, read_text
 from hub.repos.enums import AccessState, Gating, ImportState, Visibility
-from hub.repos.models import AccessRequest, Repo, RepoImport
+from hub.repos.gates import GateTerms
+from hub.repos.models import AccessRequest, DownloadDay, Repo, RepoImport
 from hub.repos.services.access import ask_access, handle_access_request
 from hub.repos.services.commits import AddBytes, create_commit
 from hub.repos.services.refs import create_branch, create_tag
@@ -157,6 +159,7 @@ def main() -> None:
     made["webhook_id"] = _webhook(ada).object_id
     _gates(ada, grace)
     made["comments"] = {f"{repo.type.web_prefix}{repo.repo_id}": _review(repo, ada, grace) for repo in _talked_about()}
+    _downloads()
     _talk(ada, grace)
     made["reviews"] = _reviews(ada, grace)
     made["import_id"] = _import(ada).object_id
@@ -330,6 +333,20 @@ def _reviews(ada: User, grace: User) -> dict[str, str]:
     return {"ada/pebble-embedder": review.object_id, "datasets/orchard/weather": of_weather.object_id}
 
 
+def _downloads() -> None:
+    """A month of numbers for one repo."""
+    repo, today = Repo.objects.get(namespace__name="ada", name="pebble-embedder"), timezone.now().date()
+    DownloadDay.objects.bulk_create(
+        DownloadDay(
+            repo=repo, day=today - timedelta(days=ago), count=(ago * 7) % 23 + 40 - ago, members=ago % 3, robots=ago % 5
+        )
+        for ago in range(40)
+    )
+    days = list(DownloadDay.objects.filter(repo=repo).order_by("-day"))
+    month, ever = sum(day.count for day in days[:30]), sum(day.count for day in days)
+    Repo.objects.filter(pk=repo.pk).update(downloads=month, downloads_all_time=ever)
+
+
 def _answers(institution: str, use: str) -> dict[str, str | bool]:
     return {
         "Institution": institution,
@@ -342,7 +359,8 @@ def _answers(institution: str, use: str) -> dict[str, str | bool]:
 
 def _gated(owner: User, full_id: str) -> Repo:
     repo = _repo(owner, full_id, files={"README.md": _GATED_CARD.encode(), "maps.csv": b"species,square\nfern,NY21\n"})
-    return update_repo_settings(Viewer(user=owner), repo, gated=Gating.MANUAL)
+    terms = GateTerms(gate_answer_days=3, gate_grant_days=90, gate_retry_days=30)
+    return update_repo_settings(Viewer(user=owner), repo, gated=Gating.MANUAL, gate_terms=terms)
 
 
 def _invite(orchard: Organization, ada: User, grace: User) -> str:

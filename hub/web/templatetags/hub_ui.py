@@ -292,7 +292,7 @@ def sparkline(values: Iterable[float], label: str, width: int = 96, height: int 
     )  # fmt: skip
 
 
-_CHART_WIDTH, _CHART_HEIGHT, _CHART_FOOT, _CHART_HEAD = 720, 180, 20, 16
+_CHART_WIDTH, _CHART_HEIGHT = 720, 150
 
 
 @register.simple_tag
@@ -302,17 +302,15 @@ def bar_chart(days: Sequence[tuple[dt.date, int]], label: str) -> SafeString:
         return mark_safe("")
     top = max(1, *(count for _day, count in days))
     step = _CHART_WIDTH / len(days)
-    room = _CHART_HEIGHT - _CHART_FOOT - _CHART_HEAD
-    base = _CHART_HEIGHT - _CHART_FOOT
     bars = format_html_join(
         "",
         '<rect class="bar-chart__bar" x="{}" y="{}" width="{}" height="{}"><title>{}: {}</title></rect>',
         (
             (
                 round(index * step + step * 0.1, 2),
-                round(base - room * count / top, 2),
+                round(_CHART_HEIGHT * (1 - count / top), 2),
                 round(step * 0.8, 2),
-                round(room * count / top, 2),
+                round(_CHART_HEIGHT * count / top, 2),
                 date_format(day, "SHORT_DATE_FORMAT"),
                 count,
             )
@@ -320,14 +318,13 @@ def bar_chart(days: Sequence[tuple[dt.date, int]], label: str) -> SafeString:
             if count
         ),
     )
+    # Words stand outside of the drawing, which narrow screens squeeze.
     return format_html(
-        '<svg class="bar-chart" role="img" aria-label="{}" viewBox="0 0 {} {}">'
-        '<line class="bar-chart__axis" x1="0" x2="{}" y1="{}" y2="{}"/>{}'
-        '<text class="bar-chart__text" x="0" y="12">{}</text><text class="bar-chart__text" x="0" y="{}">{}</text>'
-        '<text class="bar-chart__text bar-chart__text--end" x="{}" y="{}">{}</text></svg>',
-        label, _CHART_WIDTH, _CHART_HEIGHT, _CHART_WIDTH, base, base, bars, top,
-        _CHART_HEIGHT - 4, date_format(days[0][0], "SHORT_DATE_FORMAT"),
-        _CHART_WIDTH, _CHART_HEIGHT - 4, date_format(days[-1][0], "SHORT_DATE_FORMAT"),
+        '<div class="bar-chart"><span class="bar-chart__text" aria-hidden="true">{}</span>'
+        '<svg role="img" aria-label="{}" viewBox="0 0 {} {}" preserveAspectRatio="none">{}</svg>'
+        '<div class="bar-chart__ends bar-chart__text" aria-hidden="true"><span>{}</span><span>{}</span></div></div>',
+        top, label, _CHART_WIDTH, _CHART_HEIGHT, bars,
+        date_format(days[0][0], "SHORT_DATE_FORMAT"), date_format(days[-1][0], "SHORT_DATE_FORMAT"),
     )  # fmt: skip
 
 
