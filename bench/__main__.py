@@ -1,6 +1,7 @@
 """Everything that is measured, in one run and one table: ratios first, absolute numbers of this machine beside them.
 
-make bench          python -m bench [hosted] [transfer] [git] [pages] [--quick] [--rounds N] [--size-mb N] [--parts …]
+make bench          python -m bench [hosted] [transfer] [git] [pages] [community]
+                    [--quick] [--rounds N] [--size-mb N] [--parts …]
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ from bench.hub import BenchHub, bench_hub, web_alone
 from bench.nginx import running_nginx
 
 WHAT = ("hosted", "transfer", "git", "pages")
+#: Only where it is named: seeding its rows takes minutes.
+NAMED = ("community",)
 Row = tuple[str, str, str]
 
 
@@ -36,13 +39,15 @@ def main() -> None:
             rows += _moved(Path(scratch), wanted, rounds, options)
         if "pages" in wanted:
             rows += _pages(rounds * 8)
+        if "community" in wanted:
+            rows += _community(rounds * 8, options.quick)
     loads.append(os.getloadavg()[0])
     _print(rows, rounds, loads)
 
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("what", nargs="*", choices=[[], *WHAT], help="default: all")
+    parser.add_argument("what", nargs="*", choices=[[], *WHAT, *NAMED], help="default: all but community")
     parser.add_argument("--quick", action="store_true", help="fewer and shorter rounds; for a look, not for the record")
     parser.add_argument("--rounds", type=int, default=0, help="alternating rounds; default 5, or 3 when quick")
     parser.add_argument(
@@ -98,6 +103,19 @@ def _pages(rounds: int) -> list[Row]:
         name, *numbers = line[:28].strip(), *line[28:].split()
         if name in ("no filter", "2 frequent values", "text and value", "home") and len(numbers) == 3:
             rows.append((f"list page, 10,000 repos, {name}: p95", f"{numbers[2]} ms", f"median {numbers[1]} ms"))
+    return rows
+
+
+def _community(rounds: int, is_quick: bool) -> list[Row]:
+    """From the table of bench.community, in a process of its own; on PostgreSQL where DATABASE_URL says so."""
+    sizes = ["--discussions", "5000", "--likes", "50000"] if is_quick else []
+    argv = [sys.executable, "-m", "bench.community", "--rounds", str(rounds), *sizes]
+    done = subprocess.run(argv, check=True, stdout=subprocess.PIPE, text=True)
+    rows: list[Row] = []
+    for line in done.stdout.partition("  ms\n")[2].splitlines():
+        name, *numbers = line[:28].strip(), *line[28:].split()
+        if len(numbers) == 3 and name:
+            rows.append((f"community, {name}: p95", f"{numbers[2]} ms", f"median {numbers[1]} ms"))
     return rows
 
 

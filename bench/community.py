@@ -1,6 +1,6 @@
 """Pages of the community over many rows: p50 and p95 of server time in milliseconds, in one run.
 
-    python -m bench.community --discussions 100000 --likes 1000000 --reviews 100000 --rounds 60
+    python -m bench.community --discussions 100000 --likes 1000000 --rounds 60
 
 Seeds the database in bulk, then asks for pages through the whole of Django (middleware, view, template) in this
 process, as somebody who is signed in and follows, watches and is told a lot. SQLite in a temporary directory; where
@@ -39,7 +39,6 @@ class Size:
 
     discussions: int
     likes: int
-    reviews: int
 
     @property
     def people(self) -> int:
@@ -54,12 +53,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--discussions", type=int, default=100_000)
     parser.add_argument("--likes", type=int, default=1_000_000)
-    parser.add_argument("--reviews", type=int, default=100_000)
     parser.add_argument("--rounds", type=int, default=60)
     arguments = parser.parse_args()
     data_dir = Path(tempfile.mkdtemp(prefix="agora-bench-"))
     os.environ.update(HUB_DATA_DIR=str(data_dir), DJANGO_SETTINGS_MODULE="hub.settings", HUB_LOG_LEVEL="ERROR")
-    size = Size(arguments.discussions, arguments.likes, arguments.reviews)
+    size = Size(arguments.discussions, arguments.likes)
     try:
         with _database():
             run(size, arguments.rounds)
@@ -210,7 +208,7 @@ class Seed:
         return organization, repos
 
     def _discussions(self, people: list[Any], repos: list[Any]) -> list[Any]:
-        """A tenth in the busy repo; four comments each, 500 in its first thread."""
+        """A tenth in the busy repo; two comments each, 500 in its first thread."""
         from community.enums import EventKind  # noqa: PLC0415
         from community.models import Discussion, Event  # noqa: PLC0415
         from hub.repos.models import Repo  # noqa: PLC0415
@@ -220,7 +218,7 @@ class Seed:
         for number in range(self._size.discussions):
             repo = repos[0] if number % 10 == 0 else self._dice.choice(repos)
             numbers[repo.pk] = num = numbers.get(repo.pk, 0) + 1
-            comments = 500 if number == 0 else 4
+            comments = 500 if number == 0 else 2
             rows.append(
                 Discussion(
                     repo=repo, num=num, title=self._text(6), author=self._dice.choice(people),
