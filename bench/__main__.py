@@ -108,7 +108,7 @@ def _pages(rounds: int) -> list[Row]:
 
 def _community(rounds: int, is_quick: bool) -> list[Row]:
     """From the table of bench.community, in a process of its own; on PostgreSQL where DATABASE_URL says so."""
-    sizes = ["--discussions", "5000", "--likes", "50000"] if is_quick else []
+    sizes = ["--discussions", "5000", "--likes", "50000", "--reviews", "5000"] if is_quick else []
     argv = [sys.executable, "-m", "bench.community", "--rounds", str(rounds), *sizes]
     done = subprocess.run(argv, check=True, stdout=subprocess.PIPE, text=True)
     rows: list[Row] = []

@@ -1,6 +1,6 @@
 """Pages of the community over many rows: p50 and p95 of server time in milliseconds, in one run.
 
-    python -m bench.community --discussions 100000 --likes 1000000 --rounds 60
+    python -m bench.community --discussions 100000 --likes 1000000 --reviews 100000 --rounds 60
 
 Seeds the database in bulk, then asks for pages through the whole of Django (middleware, view, template) in this
 process, as somebody who is signed in and follows, watches and is told a lot. SQLite in a temporary directory; where
@@ -39,6 +39,7 @@ class Size:
 
     discussions: int
     likes: int
+    reviews: int
 
     @property
     def people(self) -> int:
@@ -53,11 +54,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--discussions", type=int, default=100_000)
     parser.add_argument("--likes", type=int, default=1_000_000)
+    parser.add_argument("--reviews", type=int, default=100_000)
     parser.add_argument("--rounds", type=int, default=60)
     arguments = parser.parse_args()
     data_dir = Path(tempfile.mkdtemp(prefix="agora-bench-"))
     os.environ.update(HUB_DATA_DIR=str(data_dir), DJANGO_SETTINGS_MODULE="hub.settings", HUB_LOG_LEVEL="ERROR")
-    size = Size(arguments.discussions, arguments.likes)
+    size = Size(arguments.discussions, arguments.likes, arguments.reviews)
     try:
         with _database():
             run(size, arguments.rounds)
@@ -116,7 +118,7 @@ def run(size: Size, rounds: int) -> None:
 def _timed(label: str, work: Callable[[], Any]) -> Any:
     start = time.perf_counter()
     made = work()
-    print(f"{label:28}{time.perf_counter() - start:>12.1f} s")
+    print(f"{label:28}{time.perf_counter() - start:>12.1f} s", flush=True)
     return made
 
 
@@ -150,6 +152,7 @@ class Seed:
         _timed("  likes", lambda: self._likes(people, repos))
         _timed("  follows", lambda: self._follows(people, organization))
         _timed("  notifications", lambda: self._notices(people, threads))
+        _timed("  reviews", lambda: self._reviews(people, repos))
         busy = repos[0]
         sample = self._dice.sample(threads, min(500, len(threads)))
         return World(
@@ -284,6 +287,31 @@ class Seed:
             (row(person, place) for person in people[1:] for place in range(5)),
         ))  # fmt: skip
 
+    def _reviews(self, people: list[Any], repos: list[Any]) -> None:
+        """A tenth for the busy repo, over five versions; of a repo each person has one."""
+        from community.models import Review  # noqa: PLC0415
+        from community.services.ratings import recount  # noqa: PLC0415
+
+        versions = [f"{number:040x}" for number in range(1, 6)]
+        now, seen, rows = _now(), set(), []
+        while len(rows) < self._size.reviews:
+            repo = repos[0] if len(rows) % 10 == 0 else self._dice.choice(repos)
+            person = self._dice.choice(people)
+            if (repo.pk, person.pk) in seen:
+                continue
+            seen.add((repo.pk, person.pk))
+            rows.append(
+                Review(
+                    repo=repo, author=person, commit_oid=self._dice.choice(versions), revision="main",
+                    stars=self._dice.choice((1, 3, 4, 4, 5, 5)), text=self._text(25),
+                    is_proven=self._dice.random() < 0.3, helpful=int(self._dice.paretovariate(1)),
+                    created_at=now - timedelta(minutes=self._size.reviews - len(rows)),
+                )
+            )  # fmt: skip
+        _bulk(rows)
+        for version in versions:
+            recount(repos[0].pk, version)
+
 
 def _bulk(rows: Any) -> None:
     from django.db import transaction  # noqa: PLC0415
@@ -338,6 +366,9 @@ def _pages(world: World, rounds: int) -> Iterator[tuple[str, list[str]]]:
     yield "profile", by_chance(lambda: f"/{next(people).username}")
     yield "profile, much followed", [f"/{world.reader.username}"] * same
     yield "organization", [f"/{world.organization}"] * same
+    yield "reviews", by_chance(lambda: f"{next(repos).urls.page}/reviews")
+    yield "10,000 reviews", [f"{busy}/reviews"] * same
+    yield "… of one version", [f"{busy}/reviews?version={1:040x}"] * same
     yield "repo page", [busy] * same
 
 
