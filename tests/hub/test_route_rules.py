@@ -47,23 +47,13 @@ PAGES = {
     "/tree": VISIBLE,
     "/tree/<path:rest>": VISIBLE,
     "/blob/<path:rest>": FILES,
-<<<<<<< HEAD
     "/edit/<path:rest>": PROPOSE,
     "/new/<path:rest>": PROPOSE,
     "/delete/<path:rest>": PROPOSE,
     "/card": PROPOSE,
     "/preview": PROPOSE,
-    "/commits": FILES,
-    "/commits/<path:rest>": FILES,
-=======
-    "/edit/<path:rest>": WRITE,
-    "/new/<path:rest>": WRITE,
-    "/delete/<path:rest>": WRITE,
-    "/card": WRITE,
-    "/preview": WRITE,
     "/commits": VISIBLE,
     "/commits/<path:rest>": VISIBLE,
->>>>>>> 6e6239f (tests: The permission matrix over every address, git and inference; gated files need a reading token)
     "/commit/<str:oid>": FILES,
     "/refs": VISIBLE,
     "/stats": VISIBLE,

@@ -54,8 +54,8 @@ def test_what_browsers_run_is_bytes_t88_t89(end: str, middle: str) -> None:
 
 @pytest.mark.parametrize(
     "kind",
-    ["text/html", "image/svg+xml", "application/xml", "application/pdf", "text/html; charset=utf-7", "image/png\r\nX: y",
-     "application/javascript", "TEXT/HTML", "multipart/x-mixed-replace", ""],
+    ["text/html", "image/svg+xml", "application/xml", "application/pdf", "text/html; charset=utf-7",
+     "image/png\r\nX: y", "application/javascript", "TEXT/HTML", "multipart/x-mixed-replace", ""],
 )  # fmt: skip
 def test_types_asked_for_pass_by_the_list_t89(kind: str) -> None:
     assert safe_content_type(kind) == "application/octet-stream"
