@@ -19,6 +19,7 @@ from community.enums import ItemKind
 from community.models import Collection, CollectionItem, CollectionUpvote
 from hub.accounts.auth import Viewer
 from hub.accounts.enums import Action, Role
+from hub.accounts.models import Namespace
 from hub.accounts.permissions import role_in, roles_of
 from hub.core.errors import AuthenticationRequired, BadRequest, InsufficientScope, NotFound, PermissionDenied
 from hub.core.ids import RepoType, fold, split_repo_id
@@ -78,13 +79,31 @@ def get_collection_for_write(viewer: Viewer, slug: str) -> Collection:
     if viewer.user is None:
         raise AuthenticationRequired
     collection = get_collection(viewer, slug)
-    role = role_in(viewer, collection.namespace_id)
-    is_own = role is Role.CONTRIBUTOR and collection.created_by_id == viewer.user_pk
-    if role is None or not (role.includes(Role.WRITE) or is_own):
+    if not _has_write_role(viewer, collection):
         raise PermissionDenied("You do not have the rights to change this collection.")
     if not viewer.allows(Action.REPO_WRITE, namespace=collection.namespace.name):
         raise InsufficientScope
     return collection
+
+
+def _has_write_role(viewer: Viewer, collection: Collection) -> bool:
+    role = role_in(viewer, collection.namespace_id)
+    is_own = role is Role.CONTRIBUTOR and collection.created_by_id == viewer.user_pk
+    return role is not None and (role.includes(Role.WRITE) or is_own)
+
+
+def can_change(viewer: Viewer, collection: Collection) -> bool:
+    """Whether ``get_collection_for_write`` would give it to the viewer, who sees it already."""
+    return _has_write_role(viewer, collection) and viewer.allows(Action.REPO_WRITE, namespace=collection.namespace.name)
+
+
+def writable_collections(viewer: Viewer, *, limit: int = 200) -> list[Collection]:
+    """What the viewer may add to, the last changed first."""
+    wide = [pk for pk, role in roles_of(viewer).items() if role.includes(Role.WRITE)]
+    narrow = [pk for pk, role in roles_of(viewer).items() if role is Role.CONTRIBUTOR]
+    own = Q(namespace_id__in=wide) | Q(namespace_id__in=narrow, created_by_id=viewer.user_pk or 0)
+    rows = Collection.objects.select_related("namespace").filter(own, namespace__retired_at__isnull=True)
+    return [row for row in rows.order_by("-updated_at", "-pk")[:limit] if can_change(viewer, row)]
 
 
 # --- one -------------------------------------------------------------------------------------------------------------
@@ -135,6 +154,11 @@ def list_collections(
         rows = rows.filter(Q(title__icontains=wanted.text) | Q(description__icontains=wanted.text))
     page = _sorted_page(rows, wanted.sort, cursor, limit)
     return page, _first_items(viewer, [collection.pk for collection in page.items])
+
+
+def count_collections(viewer: Viewer, namespace: Namespace) -> int:
+    """How many of an owner's collections the viewer may see."""
+    return Collection.objects.filter(visible_collections(viewer), namespace=namespace).count()
 
 
 def _holding(viewer: Viewer, address: str) -> QuerySet[CollectionItem, int]:

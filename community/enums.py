@@ -183,3 +183,15 @@ class Digest(models.TextChoices):
     OFF = "off", _("None")
     DAILY = "daily", _("Every day")
     WEEKLY = "weekly", _("Every week")
+
+
+class StoryKind(models.TextChoices):
+    """What a feed and the activity of a profile tell."""
+
+    REPO = "repo", _("published")
+    VERSION = "version", _("tagged a version of")
+    UPDATE = "update", _("changed")
+    DISCUSSION = "discussion", _("opened a discussion about")
+    PULL_REQUEST = "pull_request", _("opened a pull request for")
+    LIKE = "like", _("likes")
+    COLLECTION = "collection", _("made a collection")

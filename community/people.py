@@ -10,8 +10,9 @@ from django.db.models import Q, QuerySet
 from community.collections import visible_collections
 from community.models import CollectionUpvote, Discussion, Follow, Like
 from hub.accounts.auth import Viewer
-from hub.accounts.models import Organization, User
+from hub.accounts.models import Namespace, Organization, User
 from hub.core.pagination import Page, cut_page, decode_cursor
+from hub.repos.models import Repo
 from hub.repos.permissions import visible_to
 
 Followed = User | Organization
@@ -24,6 +25,22 @@ class Numbers:
     likes: int = 0
     discussions: int = 0
     upvotes: int = 0
+
+
+def pinned_of(viewer: Viewer, namespace: Namespace) -> list[Repo]:
+    """What an owner shows first, of what the viewer may see and still belongs to them."""
+    rows = Repo.objects.select_related("namespace").filter(
+        visible_to(viewer), disabled_at__isnull=True, pin__namespace=namespace, namespace=namespace
+    )
+    return list(rows.order_by("pin__position"))
+
+
+def followed_organizations_of(user: User, *, limit: int) -> list[Organization]:
+    """The organizations that a person follows, the last first."""
+    rows = Organization.objects.select_related("namespace").filter(
+        follower_rows__follower=user, namespace__retired_at__isnull=True
+    )
+    return list(rows.order_by("-follower_rows__pk")[:limit])
 
 
 def _followers(subject: Followed) -> QuerySet[Follow]:

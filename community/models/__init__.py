@@ -2,7 +2,7 @@
 
 from community.models.collections import Collection, CollectionItem, CollectionUpvote
 from community.models.notices import Happening, Notification, NotificationPreference, NotificationSetting, Watch
-from community.models.people import Follow, Like
+from community.models.people import Follow, Like, Pin
 from community.models.responses import LineAnchor, Reaction
 from community.models.reviews import HelpfulVote, Review, ReviewReply, ReviewRevision, Tally
 from community.models.threads import Attachment, CommentRevision, Discussion, Event
@@ -25,6 +25,7 @@ __all__ = [
     "Notification",
     "NotificationPreference",
     "NotificationSetting",
+    "Pin",
     "Reaction",
     "Review",
     "ReviewReply",

@@ -4,7 +4,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
-from hub.accounts.models import Organization, User
+from hub.accounts.models import Namespace, Organization, User
 from hub.repos.models import Repo
 
 
@@ -44,3 +44,17 @@ class Follow(models.Model):
 
     def __str__(self) -> str:
         return f"{self.follower_id} follows {self.user_id or self.organization_id}"
+
+
+class Pin(models.Model):
+    """A repo that its owner shows first on their page."""
+
+    namespace = models.ForeignKey(Namespace, on_delete=models.CASCADE, related_name="pins")
+    repo = models.OneToOneField(Repo, on_delete=models.CASCADE, related_name="pin")
+    position = models.PositiveSmallIntegerField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["namespace", "position"], name="pin_place_once")]
+
+    def __str__(self) -> str:
+        return f"{self.repo_id} on {self.namespace_id}"

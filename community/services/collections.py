@@ -11,7 +11,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from community.collections import PAPER_ID, CollectionNotFound, get_collection
+from community.collections import PAPER_ID, CollectionNotFound, get_collection, items_of
 from community.enums import CollectionTheme, ItemKind
 from community.models import Collection, CollectionItem, CollectionUpvote
 from hub.accounts.auth import Viewer
@@ -195,6 +195,26 @@ def update_collection_item(
             items.insert(min(_checked_position(position), len(items)), item)
             _renumber(items)
         _touch(collection)
+
+
+def move_collection_item(viewer: Viewer, collection: Collection, object_id: str, *, is_up: bool) -> None:
+    """Move an item by one place among those that the viewer sees; hidden ones stay where they are between them.
+
+    Raises: NotFound
+    """
+    with transaction.atomic():
+        items = _items(collection)
+        item = _find(items, object_id)
+        seen = {row.pk for row in items_of(viewer, collection)}
+        place = items.index(item)
+        rest = reversed(items[:place]) if is_up else iter(items[place + 1 :])
+        other = next((row for row in rest if row.pk in seen), None)
+        if other is not None:
+            target = items.index(other)
+            items.remove(item)
+            items.insert(target, item)
+            _renumber(items)
+            _touch(collection)
 
 
 def delete_collection_item(collection: Collection, object_id: str) -> None:

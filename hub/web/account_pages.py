@@ -64,6 +64,7 @@ def organization_nav(organization: Organization, current: str, *, is_admin: bool
     items = [(_("Members"), "org_members", "users")]
     if is_admin:
         items.insert(0, (_("Settings"), "org_settings", "settings"))
+        items.append((_("Pinned"), "pins", "pin"))
         items.append((_("Storage"), "org_storage", "database"))
     return [
         {

@@ -118,6 +118,10 @@ def addresses(seeded: dict[str, Any]) -> Iterator[tuple[str, str]]:
     yield "repo-gate-rejected", "/grace/lichen"
     yield "notifications-all", "/notifications?show=all"
     yield "notifications-none", "/notifications?reason=moderation"
+    for tab in ("likes", "followers", "following", "collections"):
+        yield f"profile-{tab}", f"/ada?tab={tab}"
+    yield "collection_add-repo", "/collections/add?item=models/ada/murmur"
+    yield "collections-nothing", "/collections?q=zzzz"
     yield "error-404", "/ada/there-is-no-such-repo"
     yield "repo-empty", "/ada/empty"
     yield "repo-generator", "/ada/murmur"
@@ -179,6 +183,8 @@ def _faces(route: Route, seeded: dict[str, Any]) -> Iterator[tuple[str, dict[str
         "num": "1",
         "comment_id": seeded["comments"].get(f"{route.repo_type.web_prefix}{owner}/{name}", "1"),
         "review_id": seeded["reviews"].get(f"{route.repo_type.web_prefix}{owner}/{name}", "1"),
+        "owner": "ada",
+        "slug": seeded["collection"],
         "rest": "main",
         "revision": "main",
     }
@@ -189,7 +195,7 @@ def _faces(route: Route, seeded: dict[str, Any]) -> Iterator[tuple[str, dict[str
         yield "", values | {"rest": f"main/{file}"}
     elif route.name == "tree" and "/" in file:
         yield "folder", values | {"rest": f"main/{file.partition('/')[0]}"}
-    elif route.name == "profile":
+    elif route.name == "pins" or route.name == "profile":
         yield "person", values | {"name": "ada"}
         yield "organization", values
     else:

@@ -24,8 +24,9 @@ django.setup()
 
 from django.utils import timezone
 
-from community.enums import Status, WatchLevel
+from community.enums import ItemKind, Status, WatchLevel
 from community.models import Delivery, Webhook
+from community.services.collections import add_collection_item, create_collection
 from community.services.discussions import (
     change_discussion_status,
     comment_discussion,
@@ -35,7 +36,9 @@ from community.services.discussions import (
 )
 from community.services.follows import follow
 from community.services.inbox import watch
+from community.services.likes import like
 from community.services.notices import spread_all
+from community.services.pins import set_pins
 from community.services.pulls import create_pull_request_with_commit, get_sides
 from community.services.ratings import Opinion, reply_to_review, save_review, vote_helpful
 from community.services.reactions import set_reaction
@@ -162,6 +165,7 @@ def main() -> None:
     _downloads()
     _talk(ada, grace)
     made["reviews"] = _reviews(ada, grace)
+    made["collection"] = _collection(ada)
     made["import_id"] = _import(ada).object_id
     sys.stdout.write(json.dumps(made) + "\n")
 
@@ -244,6 +248,23 @@ def _talk(ada: User, grace: User) -> None:
     follow(Viewer(user=grace), ada)
     watch(Viewer(user=ada), weights, WatchLevel.ALL)
     spread_all()
+    for subject in (grace, Organization.objects.get(namespace__name="orchard")):
+        follow(Viewer(user=ada), subject)
+    like(Viewer(user=grace), pebble)
+    like(Viewer(user=ada), weights)
+    set_pins(Viewer(user=ada), ada.namespace, [pebble.pk, Repo.objects.get(name="murmur").pk])
+
+
+def _collection(ada: User) -> str:
+    """A list of what is here, with a note; returns its slug without the owner."""
+    viewer = Viewer(user=ada)
+    found = create_collection(
+        viewer, namespace="ada", title="Small and honest", description="Models to try a hub with."
+    )
+    add_collection_item(viewer, found, ItemKind.MODEL, "ada/pebble-embedder", note="Begin here: two layers.")
+    add_collection_item(viewer, found, ItemKind.DATASET, "orchard/weather")
+    add_collection_item(viewer, found, ItemKind.PAPER, "2307.09288")
+    return found.slug.partition("/")[2]
 
 
 def _gates(ada: User, grace: User) -> None:

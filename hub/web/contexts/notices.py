@@ -15,8 +15,10 @@ from django.utils.translation import gettext as _
 from community.enums import Reason, WatchLevel
 from community.models import Notification, Watch
 from community.notice_words import NoticeWords, words_of
-from community.notices import MAX_COUNT, count_unread, muted_pks, watch_state
+from community.notices import MAX_COUNT, count_unread, muted_pks, namespace_level, watch_state
 from hub.accounts.auth import ANONYMOUS, Viewer
+from hub.accounts.models import Namespace
+from hub.accounts.permissions import role_in
 from hub.repos.models import Repo
 
 
@@ -128,13 +130,25 @@ def watch_control(viewer: Viewer, repo: Repo, url: str) -> WatchControl | None:
     if viewer.user is None:
         return None
     state = watch_state(viewer, repo)
-    labels = {
+    label, icon = _level_labels()[state.level]
+    return WatchControl(url, label, icon, level_options(state.level))
+
+
+def _level_labels() -> dict[WatchLevel, tuple[str, str]]:
+    return {
         WatchLevel.PARTICIPATING: (_("Watch"), "bell"),
         WatchLevel.ALL: (_("Watching"), "bell"),
         WatchLevel.IGNORE: (_("Ignored"), "bell-off"),
     }
-    label, icon = labels[state.level]
-    return WatchControl(url, label, icon, level_options(state.level))
+
+
+def owner_watch_control(viewer: Viewer, namespace: Namespace) -> WatchControl | None:
+    """The same for all repos of an owner, on their page; None for strangers and for the owner."""
+    if viewer.user is None or role_in(viewer, namespace.pk) is not None:
+        return None
+    level = namespace_level(viewer, namespace) or WatchLevel.PARTICIPATING
+    label, icon = _level_labels()[level]
+    return WatchControl(reverse("web:watch_owner", args=[namespace.name]), label, icon, level_options(level))
 
 
 def level_options(level: WatchLevel) -> list[LevelOption]:

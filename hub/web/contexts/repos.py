@@ -83,6 +83,7 @@ class RepoHead:
     can_admin: bool
     can_propose: bool
     watch: WatchControl | None = None
+    collect_url: str = ""
     state: str = ""
     state_reason: str = ""
     tags: list[Tag] = field(default_factory=list)
@@ -161,6 +162,7 @@ def repo_head(
         like_url=repo_url(repo, "like"),
         likes=summary.likes,
         is_liked=summary.is_liked,
+        collect_url=f"{reverse('web:collection_add')}?{urlencode({'item': f'{repo.type.plural}/{repo.repo_id}'})}",
         watch=watch_control(viewer, repo, repo_url(repo, "watch")),
         state=live.state if live else "",
         state_reason=in_words_of_reader(live.reason) if live else "",

@@ -94,7 +94,7 @@ def _change(request: SignedInRequest) -> HttpResponse:
         acts.mark(request.viewer, request.POST.getlist("id"), is_read=action == "read")
     elif action in ("mute", "unmute"):
         _mute(request, is_muted=action == "mute")
-    return redirect(_back(request, inbox_href(is_unread=True)))
+    return redirect(back_to(request, inbox_href(is_unread=True)))
 
 
 def _mute(request: SignedInRequest, *, is_muted: bool) -> None:
@@ -107,7 +107,7 @@ def _mute(request: SignedInRequest, *, is_muted: bool) -> None:
         messages.success(request, words % {"title": notice.discussion.title})
 
 
-def _back(request: HttpRequest, default: str) -> str:
+def back_to(request: HttpRequest, default: str) -> str:
     """Where the form stood, as long as that is on this hub."""
     given = request.POST.get("next", "")
     is_ours = given.startswith("/") and url_has_allowed_host_and_scheme(given, allowed_hosts=None)
@@ -196,7 +196,7 @@ def _watch(request: HttpRequest, subject: Any, default: str) -> HttpResponse:
         messages.error(request, in_words_of_reader(error.message))
     else:
         messages.success(request, _("Saved."))
-    return redirect(_back(request, default))
+    return redirect(back_to(request, default))
 
 
 # --- mails -----------------------------------------------------------------------------------------------------------

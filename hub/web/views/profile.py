@@ -17,8 +17,8 @@ from hub.accounts.requests import SignedInRequest
 from hub.accounts.services.users import clear_avatar, set_avatar, update_profile
 from hub.core.errors import HubError, NamespaceNotFound
 from hub.web.account_pages import session_required
+from hub.web.contexts.profiles import profile_context
 from hub.web.forms.accounts import ProfileForm, add_refusal
-from hub.web.profile_repos import repos_of
 
 _MEMBERS_SHOWN = 60
 
@@ -37,16 +37,13 @@ def profile(request: HttpRequest, name: str) -> HttpResponse:
 
 
 def _person(request: HttpRequest, namespace: Namespace, person: User) -> HttpResponse:
-    return render(
-        request,
-        "accounts/profile_user.html",
-        {
-            "person": person,
-            "memberships": list(memberships_of(person)),
-            "sections": repos_of(request.viewer, namespace),
-            "is_own": request.viewer.user_pk == person.pk,
-        },
-    )
+    context = {
+        "person": person,
+        "memberships": list(memberships_of(person)),
+        "is_own": request.viewer.user_pk == person.pk,
+        **profile_context(request, namespace, person),
+    }
+    return render(request, "accounts/profile_user.html", context)
 
 
 def _organization(request: HttpRequest, namespace: Namespace, organization: Organization) -> HttpResponse:
@@ -59,7 +56,7 @@ def _organization(request: HttpRequest, namespace: Namespace, organization: Orga
             "organization": organization,
             "members": list(members[:_MEMBERS_SHOWN]),
             "member_count": members.count(),
-            "sections": repos_of(request.viewer, namespace),
+            **profile_context(request, namespace, organization),
             "role": role,
             "can_create": role is not None and role.includes(Role.CONTRIBUTOR),
             "is_admin": role is Role.ADMIN,

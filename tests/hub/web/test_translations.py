@@ -233,6 +233,7 @@ _SPOKEN_IN: Final = (
     "community/services/follows.py",
     "community/services/inbox.py",
     "community/services/notice_mails.py",
+    "community/services/pins.py",
     "hub/web/**/*.py",
     "inference/inspection.py",
     "inference/dispatch.py",
