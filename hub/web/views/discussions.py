@@ -17,9 +17,10 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from community.enums import Status
 from community.models import Discussion, Event
+from community.notices import is_muted
 from community.permissions import require_discuss
 from community.queries import events_of, get_comment, get_discussion, list_discussions, pinned_discussions
-from community.services import discussions, pulls
+from community.services import discussions, inbox, pulls
 from community.services.reactions import set_reaction
 from hub.accounts.auth import Viewer
 from hub.core.error_words import in_words_of_reader
@@ -152,6 +153,8 @@ def discussion_preview(request: HttpRequest, repo_type: RepoType, namespace: str
 def discussion(request: HttpRequest, repo_type: RepoType, namespace: str, name: str, num: int) -> HttpResponse:
     """A thread; its forms come back here and say in ``action`` what to do."""
     viewer, repo, found = _find(request, repo_type, namespace, name, num)
+    if request.method == "GET":
+        inbox.mark_thread_seen(viewer, found)
     if request.method != "POST":
         return _thread(request, repo, found, CommentForm(initial={"comment": _quoted(request, found)}))
     if viewer.user is None:
@@ -216,6 +219,7 @@ def _thread(
         "preview": comment_html(viewer, repo, str(form["comment"].value() or "")) if is_preview else None,
         "pull": pull_view(viewer, found) if found.is_pull_request else None,
         "tabs": pull_tabs(found, "thread"),
+        "is_muted": is_muted(viewer, found),
     }
     return render(request, "community/discussion.html", context)
 
@@ -251,6 +255,11 @@ def _lock(request: HttpRequest, viewer: Viewer, found: Discussion) -> str:
     return ""
 
 
+def _mute(request: HttpRequest, viewer: Viewer, found: Discussion) -> str:
+    inbox.mute(viewer, found, is_muted=request.POST["action"] == "mute")
+    return ""
+
+
 def _merge(request: HttpRequest, viewer: Viewer, found: Discussion) -> str:
     text = request.POST.get("comment", "").strip() and request.POST["comment"]
     pulls.merge_pull_request(viewer, found, comment=text)
@@ -274,6 +283,8 @@ _ACTS: Final[dict[str, Callable[[HttpRequest, Viewer, Discussion], str]]] = {
     "unpin": _pin,
     "lock": _lock,
     "unlock": _lock,
+    "mute": _mute,
+    "unmute": _mute,
     "merge": _merge,
     "remove-files": _remove_files,
 }

@@ -136,6 +136,24 @@ def test_the_inbox_is_narrowed_by_reason(ann: User, bob: User) -> None:
     assert client.get(f"{INBOX}?cursor=x").status_code == 400
 
 
+def test_opening_a_thread_reads_its_notice_and_it_can_be_muted_there(ann: User, bob: User) -> None:
+    repo = _thread(ann, bob)
+    client, thread = _browser(ann), f"{repo.urls.page}/discussions/1"
+    client.head(thread)
+    Client().get(thread)
+    assert _bell(client) == "1"
+    assert "Mute this thread" in _text(client, thread)
+    assert _bell(client) == ""
+    client.post(thread, {"action": "mute"})
+    assert "You hear nothing of this thread." in _text(client, thread)
+    comment_discussion(Viewer(user=bob), repo.discussions.get(), comment="Well?")
+    notices.spread_all()
+    assert not Notification.objects.filter(user=ann, read_at__isnull=True).exists()
+    client.post(thread, {"action": "unmute"})
+    assert "Mute this thread" in _text(client, thread)
+    assert Client().post(thread, {"action": "mute"})["Location"].startswith("/accounts/login/")
+
+
 def test_titles_are_gone_with_the_right_t38(ann: User, bob: User) -> None:
     make_organization("orchard", admin=bob, members={ann: Role.ADMIN})
     _thread(bob, bob, "Secret plans", name="hidden-repo", namespace="orchard", is_private=True)
