@@ -194,4 +194,5 @@ class StoryKind(models.TextChoices):
     DISCUSSION = "discussion", _("opened a discussion about")
     PULL_REQUEST = "pull_request", _("opened a pull request for")
     LIKE = "like", _("likes")
+    REVIEW = "review", _("reviewed")
     COLLECTION = "collection", _("made a collection")

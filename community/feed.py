@@ -19,7 +19,7 @@ from django.utils import timezone
 
 from community.collections import visible_collections
 from community.enums import StoryKind
-from community.models import Collection, Discussion, Event, Follow, Like
+from community.models import Collection, Discussion, Event, Follow, Like, Review
 from hub.accounts.auth import Viewer
 from hub.accounts.models import Namespace, Organization, User
 from hub.core.errors import BadRequest
@@ -159,6 +159,16 @@ def _likes(viewer: Viewer, cast: Cast, before: datetime | None, limit: int) -> l
     ]
 
 
+def _reviews(viewer: Viewer, cast: Cast, before: datetime | None, limit: int) -> list[Story]:
+    rows = Review.objects.select_related("author", "repo", "repo__namespace").filter(
+        _open_repos(viewer, "repo__"), author_id__in=cast.users
+    )
+    return [
+        _of_person(StoryKind.REVIEW, row.author, row.created_at, row.repo.repo_id, row.page, title="★" * row.stars)
+        for row in _newest(rows, "created_at", before, limit)
+    ]
+
+
 def _collections(viewer: Viewer, cast: Cast, before: datetime | None, limit: int) -> list[Story]:
     rows = Collection.objects.select_related(*_OWNERS).filter(
         visible_collections(viewer), namespace_id__in=cast.namespaces
@@ -170,7 +180,15 @@ def _collections(viewer: Viewer, cast: Cast, before: datetime | None, limit: int
 
 
 _Source = Callable[[Viewer, Cast, datetime | None, int], list[Story]]
-_SOURCES: Final[tuple[_Source, ...]] = (_new_repos, _changed_repos, _versions, _discussions, _likes, _collections)
+_SOURCES: Final[tuple[_Source, ...]] = (
+    _new_repos,
+    _changed_repos,
+    _versions,
+    _discussions,
+    _likes,
+    _reviews,
+    _collections,
+)
 
 
 def _of_repo(kind: StoryKind, repo: Repo, at: datetime, *, title: str = "") -> Story:

@@ -15,8 +15,10 @@ from hub.core.error_words import in_words_of_reader
 from hub.repos.enums import AccessState
 
 MAX_EXCERPT: Final = 600
+#: The ``text`` of a notice about the answer to a review.
+REPLY: Final = "reply"
 #: In the others ``text`` is the word of a state.
-_WITH_TEXT: Final = (NoticeKind.MODERATION, NoticeKind.REVIEW)
+_WITH_TEXT: Final = (NoticeKind.MODERATION,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +93,11 @@ def _decision(notice: Notification) -> str:
     return _("Your request for access was rejected")
 
 
+def _review(notice: Notification) -> str:
+    words = _("%(name)s answered your review") if notice.text == REPLY else _("%(name)s wrote a review")
+    return words % {"name": _actor(notice)}
+
+
 def _follower(notice: Notification) -> str:
     if notice.title:
         return _("%(name)s follows your organization") % {"name": _actor(notice)}
@@ -103,7 +110,7 @@ _SENTENCES: Final[dict[NoticeKind, Callable[[Notification], str]]] = {
     NoticeKind.DISCUSSION: _with_actor(lambda: _("%(name)s opened a discussion")),
     NoticeKind.PULL_REQUEST: _with_actor(lambda: _("%(name)s opened a pull request")),
     NoticeKind.STATUS: _status,
-    NoticeKind.REVIEW: _with_actor(lambda: _("%(name)s wrote a review")),
+    NoticeKind.REVIEW: _review,
     NoticeKind.ACCESS_REQUEST: _with_actor(lambda: _("%(name)s asks for access")),
     NoticeKind.ACCESS_DECISION: _decision,
     NoticeKind.FOLLOWER: _follower,

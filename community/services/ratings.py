@@ -12,10 +12,12 @@ from django.db import transaction
 from django.db.models import Count
 from django.utils import timezone
 
-from community.enums import Outcome
+from community.enums import NoticeKind, Outcome
 from community.models import HelpfulVote, Review, ReviewReply, ReviewRevision, Tally
+from community.notice_words import REPLY
 from community.permissions import is_author, require_moderate, require_review, require_vote
 from community.ratings import Rating
+from community.services.notices import admins_of, notify
 from hub.accounts.auth import Viewer
 from hub.accounts.enums import Action
 from hub.accounts.models import User
@@ -80,6 +82,14 @@ def save_review(viewer: Viewer, repo: Repo, opinion: Opinion, *, revision: str =
         _lock(repo)
         found = Review.objects.filter(repo=repo, commit_oid=snapshot.oid, author=author).first()
         review = _rewrite(found, opinion) if found else _write(repo, author, snapshot, opinion)
+        if found is None:
+            notify(
+                admins_of(repo),
+                NoticeKind.REVIEW,
+                actor=author,
+                repo=repo,
+                href=f"{repo.urls.page}/reviews/{review.object_id}",
+            )
         _keep_numbers(repo.pk, review.commit_oid, author)
         audit.record("review.write", actor=viewer, target=repo.repo_id, review=review.object_id, stars=review.stars)
     review.repo = repo
@@ -166,6 +176,16 @@ def reply_to_review(viewer: Viewer, review: Review, *, text: str) -> ReviewReply
             reply.edited_at = timezone.now()
         reply.text, reply.author = text, viewer.user
         reply.save()
+        if review.author is not None:
+            notify(
+                [review.author],
+                NoticeKind.REVIEW,
+                actor=viewer.user,
+                repo=review.repo,
+                text=REPLY,
+                href=review.page,
+                group=f"reply:{review.pk}",
+            )
         audit.record("review.reply", actor=viewer, target=review.repo.repo_id, review=review.object_id)
     return reply
 

@@ -125,7 +125,7 @@ def test_a_feed_takes_as_many_queries_for_three_as_for_one(count, django_assert_
         like(Viewer(user=user), repo)
         create_collection(Viewer(user=user), namespace=user.username, title="Mine")
     viewer = Viewer(user=User.objects.get(username="reader"))
-    with django_assert_num_queries(8):  # whom, memberships, six sources
+    with django_assert_num_queries(9):  # whom, memberships, seven sources
         assert len(stories(viewer, followed_cast(viewer), limit=50).items) == 5 * count
 
 

@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from community.enums import MailChoice, NoticeKind, Status, WatchLevel
 from community.models import Happening, Notification, Watch
+from community.notice_words import words_of
 from community.notices import (
     Choice,
     NoticeFilter,
@@ -30,6 +31,7 @@ from community.services.discussions import (
 from community.services.follows import follow, unfollow
 from community.services.likes import like
 from community.services.pulls import merge_pull_request
+from community.services.ratings import Opinion, reply_to_review, save_review
 from hub.accounts.auth import Viewer
 from hub.accounts.enums import Role
 from hub.accounts.models import Membership, User
@@ -230,6 +232,20 @@ def test_followers_are_one_notice_and_likes_none_until_asked_for():
     follow(Viewer(user=fan), organization)
     notices.spread_all()
     assert Notification.objects.get(user=owner, title="orchard").href == "/orchard?tab=followers"
+
+
+def test_a_review_is_told_to_the_owner_and_its_answer_to_who_wrote_it():
+    owner, author = _people("owner", "author")
+    repo = make_repo(owner, "one", files={"a.txt": b"a"})
+    review = save_review(Viewer(user=author), repo, Opinion(stars=4, text="Good"))
+    save_review(Viewer(user=author), repo, Opinion(stars=5, text="Better"))
+    notices.spread_all()
+    row = Notification.objects.get()
+    assert (row.user, row.kind, row.href, row.num_unread) == (owner, "review", review.page, 1)
+    reply_to_review(Viewer(user=owner), review, text="Thank you")
+    notices.spread_all()
+    row = Notification.objects.select_related("actor", "repo__namespace").get(user=author)
+    assert words_of(row).sentence == "owner answered your review"
 
 
 def test_what_other_parts_tell_arrives_and_leads_only_into_this_hub():

@@ -29,6 +29,7 @@ _ICONS: Final = {
     StoryKind.DISCUSSION: "message-square",
     StoryKind.PULL_REQUEST: "git-branch",
     StoryKind.LIKE: "heart",
+    StoryKind.REVIEW: "star",
     StoryKind.COLLECTION: "bookmark",
 }
 
