@@ -48,7 +48,7 @@ class CollectionSort(StrEnum):
 
 def visible_collections(viewer: Viewer, prefix: str = "") -> Q:
     """Filter for ``Collection`` querysets, or related ones by ``prefix``."""
-    alive = Q(**{f"{prefix}namespace__retired_at__isnull": True})
+    alive = Q(**{f"{prefix}namespace__retired_at__isnull": True, f"{prefix}hidden_at__isnull": True})
     public = Q(**{f"{prefix}is_private": False})
     may_see_own = viewer.token is None or viewer.allows(Action.REPO_READ)
     own = list(roles_of(viewer)) if may_see_own else []
@@ -68,7 +68,7 @@ def get_collection(viewer: Viewer, slug: str) -> Collection:
     found = None
     if match:
         rows = Collection.objects.select_related("namespace", "namespace__user", "namespace__organization")
-        found = rows.filter(object_id=match[1], namespace__retired_at__isnull=True).first()
+        found = rows.filter(object_id=match[1], namespace__retired_at__isnull=True, hidden_at__isnull=True).first()
     if found is None or not _can_read(viewer, found):
         raise CollectionNotFound
     return found

@@ -196,3 +196,49 @@ class StoryKind(models.TextChoices):
     LIKE = "like", _("likes")
     REVIEW = "review", _("reviewed")
     COLLECTION = "collection", _("made a collection")
+
+
+class TargetKind(models.TextChoices):
+    """What can be reported, by its id; ``community.targets`` finds each."""
+
+    REPO = "repo", _("Repository")
+    DISCUSSION = "discussion", _("Discussion")
+    COMMENT = "comment", _("Comment")
+    USER = "user", _("Person")
+    ORGANIZATION = "org", _("Organization")
+    COLLECTION = "collection", _("Collection")
+
+
+class ReportCategory(models.TextChoices):
+    SPAM = "spam", _("Spam or advertising")
+    HARASSMENT = "harassment", _("Harassment or hate")
+    MALICIOUS = "malicious", _("Malicious code or files")
+    ILLEGAL = "illegal", _("Illegal content")
+    COPYRIGHT = "copyright", _("Copyright or licence")
+    PRIVACY = "privacy", _("Personal data")
+    IMPERSONATION = "impersonation", _("Pretends to be somebody else")
+    OTHER = "other", _("Something else")
+
+
+class CaseState(models.TextChoices):
+    """Of reports and appeals."""
+
+    OPEN = "open", _("Open")
+    ACCEPTED = "accepted", _("Accepted")
+    REJECTED = "rejected", _("Rejected")
+
+
+class MeasureKind(models.TextChoices):
+    """What moderators do; all but a warning can be undone."""
+
+    WARN = "warn", _("Warning")
+    HIDE = "hide", _("Hidden")
+    LOCK = "lock", _("Locked")
+    SUSPEND = "suspend", _("Suspended")
+    QUARANTINE = "quarantine", _("Quarantined")
+
+
+class HeldState(models.TextChoices):
+    WAITING = "waiting", _("Waiting")
+    RELEASED = "released", _("Published")
+    REJECTED = "rejected", _("Rejected")

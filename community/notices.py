@@ -82,7 +82,8 @@ def visible_notices(viewer: Viewer) -> QuerySet[Notification]:
 def still_visible(viewer: Viewer) -> Q:
     """Filter for ``Notification``: what it speaks of may be seen by its reader now (T38)."""
     is_open = Q(repo__disabled_at__isnull=True) | Q(kind__in=_OF_CLOSED)
-    return Q(repo__isnull=True) | (visible_to(viewer, "repo__") & is_open)
+    is_shown = Q(discussion__isnull=True) | Q(discussion__hidden_at__isnull=True)
+    return Q(repo__isnull=True) | (visible_to(viewer, "repo__") & is_open & is_shown)
 
 
 def count_unread(viewer: Viewer) -> int:

@@ -61,7 +61,9 @@ def numbers_of(viewer: Viewer, subject: Followed) -> Numbers:
         followers=followers,
         following=_followed_people(subject).count(),
         likes=Like.objects.filter(visible_to(viewer, "repo__"), user=subject, repo__disabled_at__isnull=True).count(),
-        discussions=Discussion.objects.filter(visible_to(viewer, "repo__"), author=subject).count(),
+        discussions=Discussion.objects.filter(
+            visible_to(viewer, "repo__"), author=subject, hidden_at__isnull=True
+        ).count(),
         upvotes=upvotes.count(),
     )
 

@@ -7,7 +7,8 @@ The caller has found the repo through ``get_repo_for_read``.
 
 from __future__ import annotations
 
-from community.models import Discussion, Event, Review
+from community.enums import MeasureKind, TargetKind
+from community.models import Block, Discussion, Event, ModerationAction, Review
 from hub.accounts.auth import Viewer
 from hub.accounts.enums import Action
 from hub.accounts.permissions import role_in
@@ -20,7 +21,7 @@ from hub.repos.permissions import can_write, check_files, has_write_role
 def require_discuss(viewer: Viewer, repo: Repo) -> None:
     """May open discussions.
 
-    Raises: AuthenticationRequired, InsufficientScope, PermissionDenied where discussions are off
+    Raises: AuthenticationRequired, InsufficientScope, PermissionDenied where discussions are off, or to the blocked
     """
     if viewer.user is None:
         raise AuthenticationRequired
@@ -28,6 +29,8 @@ def require_discuss(viewer: Viewer, repo: Repo) -> None:
         raise InsufficientScope
     if repo.are_discussions_disabled:
         raise PermissionDenied("Discussions and pull requests are disabled for this repository.")
+    if Block.objects.filter(blocker__namespace=repo.namespace_id, blocked=viewer.user).exists():
+        raise PermissionDenied("The owner of this repository has blocked you.")
 
 
 def require_contribute(viewer: Viewer, repo: Repo) -> None:
@@ -107,6 +110,18 @@ def require_push(viewer: Viewer, discussion: Discussion) -> None:
         raise PermissionDenied(
             "Only the author of this pull request and people who may write to the repository can add commits to it."
         )
+
+
+def require_unlock(discussion: Discussion) -> None:
+    """What the hub's moderators locked, those of the repo do not unlock. Raises: PermissionDenied"""
+    locks = ModerationAction.objects.filter(
+        kind=MeasureKind.LOCK,
+        target_kind=TargetKind.DISCUSSION,
+        target_id=discussion.object_id,
+        reverted_at__isnull=True,
+    )
+    if locks.exists():
+        raise PermissionDenied("The moderators of this hub have locked this discussion.")
 
 
 def require_merge(viewer: Viewer, repo: Repo) -> None:

@@ -96,7 +96,7 @@ def get_discussion(repo: Repo, num: int) -> Discussion:
     """A discussion of a repo that the caller has found. Raises: NotFound."""
     found = (
         Discussion.objects.select_related("author", "repo", "repo__namespace", "merged_by")
-        .filter(repo=repo, num=num)
+        .filter(repo=repo, num=num, hidden_at__isnull=True)
         .first()
     )
     if found is None:
@@ -157,7 +157,7 @@ def pinned_discussions(repo: Repo) -> list[Discussion]:
 
 
 def _matching(repo: Repo, wanted: DiscussionFilter) -> QuerySet[Discussion]:
-    rows = Discussion.objects.filter(repo=repo)
+    rows = Discussion.objects.filter(repo=repo, hidden_at__isnull=True)
     if wanted.kind is not DiscussionType.ALL:
         rows = rows.filter(is_pull_request=wanted.kind is DiscussionType.PULL_REQUEST)
     if wanted.author:

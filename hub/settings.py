@@ -373,6 +373,27 @@ HUB_RATE_DISCUSSIONS = env.integer(
 HUB_RATE_COMMENTS = env.integer(
     "HUB_RATE_COMMENTS", 1200, help="Comments and changes of discussions per user and hour."
 )
+HUB_RATE_REPORTS = env.integer("HUB_RATE_REPORTS", 60, help="Reports to the moderators per user and hour.")
+HUB_NEW_ACCOUNT_HOURS = env.integer(
+    "HUB_NEW_ACCOUNT_HOURS",
+    72,
+    help="How long an account is new: its posts are fewer and may wait for a moderator; 0: never.",
+    unit="hours",
+)
+HUB_RATE_NEW_ACCOUNT = env.integer(
+    "HUB_RATE_NEW_ACCOUNT", 100, help="Discussions and comments together per new account and hour."
+)
+HUB_HOLD_POSTS = env.text(
+    "HUB_HOLD_POSTS",
+    "suspicious",
+    help="Which posts of new accounts wait for a moderator: none, suspicious, or all up to the first published one.",
+)
+HUB_HOLD_LINKS = env.integer(
+    "HUB_HOLD_LINKS", 3, help="A new account's first post with so many links to elsewhere is suspicious."
+)
+HUB_HOLD_REPEATS = env.integer(
+    "HUB_HOLD_REPEATS", 3, help="A new account's text that it has posted so many times in a day is suspicious."
+)
 HUB_RATE_PAGES = env.integer("HUB_RATE_PAGES", 1000, help="Pages per user or address and 5 minutes.")
 
 # --- requests that the hub sends (hub/core/outgoing.py) --------------------------------------------------------------

@@ -1,6 +1,7 @@
 """What people say and do about repos."""
 
 from community.models.collections import Collection, CollectionItem, CollectionUpvote
+from community.models.moderation import Appeal, Block, HeldPost, ModerationAction, Report
 from community.models.notices import Happening, Notification, NotificationPreference, NotificationSetting, Watch
 from community.models.people import Follow, Like, Pin
 from community.models.responses import LineAnchor, Reaction
@@ -9,7 +10,9 @@ from community.models.threads import Attachment, CommentRevision, Discussion, Ev
 from community.models.webhooks import Delivery, WatchedItem, Webhook
 
 __all__ = [
+    "Appeal",
     "Attachment",
+    "Block",
     "Collection",
     "CollectionItem",
     "CollectionUpvote",
@@ -19,14 +22,17 @@ __all__ = [
     "Event",
     "Follow",
     "Happening",
+    "HeldPost",
     "HelpfulVote",
     "Like",
     "LineAnchor",
+    "ModerationAction",
     "Notification",
     "NotificationPreference",
     "NotificationSetting",
     "Pin",
     "Reaction",
+    "Report",
     "Review",
     "ReviewReply",
     "ReviewRevision",

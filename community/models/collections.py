@@ -25,6 +25,8 @@ class Collection(models.Model):
     is_private = models.BooleanField(default=False)
     position = models.PositiveIntegerField(default=0)  # among those of its namespace
     upvotes = models.PositiveIntegerField(default=0)  # counted anew with each vote
+    # Taken out of sight by the hub's moderators.
+    hidden_at = models.DateTimeField(null=True, blank=True)
     created_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
     created_at = models.DateTimeField(default=timezone.now)
     updated_at = models.DateTimeField(default=timezone.now)

@@ -28,6 +28,8 @@ class Discussion(models.Model):
     # Kept by community.services.reactions: lists show them without counting.
     num_reaction_users = models.PositiveIntegerField(default=0)
     top_reactions = models.JSONField(default=list, blank=True)  # [[emoji, count], …], most first
+    # Taken out of sight by the hub's moderators, whole; it answers as a missing one (community.services.moderation).
+    hidden_at = models.DateTimeField(null=True, blank=True)
     # Pull requests only.
     is_pull_request = models.BooleanField(default=False)
     base_ref = models.CharField(max_length=255, blank=True)  # full: refs/heads/main

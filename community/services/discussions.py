@@ -15,8 +15,10 @@ from community.permissions import (
     require_comment,
     require_discuss,
     require_moderate,
+    require_unlock,
 )
 from community.services import threads
+from community.services.holding import hold_if_suspicious
 from community.services.threads import Change
 from hub.accounts.auth import Viewer
 from hub.accounts.models import User
@@ -30,11 +32,18 @@ def create_discussion(viewer: Viewer, repo: Repo, *, title: str, description: st
     """Open a discussion with ``description`` as its first comment.
 
     Raises: AuthenticationRequired, InsufficientScope, PermissionDenied, BadRequest, PayloadTooLarge, RateLimited
+        PostHeld: it waits for a moderator.
     """
     require_discuss(viewer, repo)
     author = person(viewer)
     title, description = threads.clean_title(title), threads.clean_body(description, may_be_empty=True)
     threads.count_discussion(author)
+    hold_if_suspicious(viewer, repo, title=title, body=description)
+    return publish_discussion(author, repo, title=title, description=description)
+
+
+def publish_discussion(author: User, repo: Repo, *, title: str, description: str) -> Discussion:
+    """Write a discussion whose author's right, text and limits were checked."""
     with transaction.atomic():
         discussion = Discussion.objects.create(repo=repo, num=next_num(repo), title=title, author=author)
         open_thread(discussion, description)
@@ -71,10 +80,17 @@ def comment_discussion(viewer: Viewer, discussion: Discussion, *, comment: str) 
     """Say something in a thread.
 
     Raises: AuthenticationRequired, InsufficientScope, PermissionDenied (locked), BadRequest, RateLimited, Conflict
+        PostHeld: it waits for a moderator.
     """
     require_comment(viewer, discussion)
     comment = threads.clean_body(comment)
     threads.count_comment(person(viewer))
+    hold_if_suspicious(viewer, discussion.repo, discussion=discussion, body=comment)
+    return publish_comment(viewer, discussion, comment=comment)
+
+
+def publish_comment(viewer: Viewer, discussion: Discussion, *, comment: str) -> Event:
+    """Write a comment whose text and limits were checked. Raises: as ``require_comment``, and Conflict."""
     with threads.changing(discussion) as locked:
         require_comment(viewer, locked)
         return add_comment(viewer, locked, comment)
@@ -221,6 +237,8 @@ def lock_discussion(viewer: Viewer, discussion: Discussion, *, is_locked: bool) 
     with threads.changing(discussion) as locked:
         if locked.is_locked == is_locked:
             return None
+        if not is_locked:
+            require_unlock(locked)
         locked.locked_at = timezone.now() if is_locked else None
         locked.save(update_fields=["locked_at"])
         event = threads.add_event(locked, EventKind.LOCK, viewer.user, data={"locked": is_locked})

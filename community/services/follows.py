@@ -7,20 +7,23 @@ from typing import Final
 from django.db import transaction
 
 from community.enums import NoticeKind
-from community.models import Follow
+from community.models import Block, Follow
 from community.services.notices import notify
 from hub.accounts.auth import Viewer
 from hub.accounts.enums import Action, Role
 from hub.accounts.models import Organization, User
 from hub.accounts.permissions import require_user
-from hub.core.errors import BadRequest
+from hub.core.errors import BadRequest, PermissionDenied
 from hub.core.ratelimit import Bucket, hit
 
 _FOLLOWING: Final = Bucket("follows", 500, 3600)
 
 
 def follow(viewer: Viewer, subject: User | Organization) -> None:
-    """Doing so twice changes nothing. Raises: AuthenticationRequired, InsufficientScope, BadRequest, RateLimited."""
+    """Doing so twice changes nothing.
+
+    Raises: AuthenticationRequired, InsufficientScope, BadRequest, PermissionDenied (blocked), RateLimited.
+    """
     follower = _person(viewer)
     if isinstance(subject, Organization):
         with transaction.atomic():
@@ -37,6 +40,8 @@ def follow(viewer: Viewer, subject: User | Organization) -> None:
         return
     if subject.pk == follower.pk:
         raise BadRequest("Nobody follows themselves.")
+    if Block.objects.filter(blocker=subject, blocked=follower).exists():
+        raise PermissionDenied("This person has blocked you.")
     with transaction.atomic():
         _row, is_new = Follow.objects.get_or_create(follower=follower, user=subject)
         if is_new:

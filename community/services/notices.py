@@ -22,7 +22,7 @@ from kombu.exceptions import OperationalError
 from community import tasks
 from community.enums import EventKind, MailChoice, NoticeKind, Reason, WatchLevel
 from community.mentions import mentioned_users
-from community.models import CommentRevision, Discussion, Event, Happening, Notification, Watch
+from community.models import Block, CommentRevision, Discussion, Event, Happening, Notification, Watch
 from community.notices import Choice, choices_for
 from community.services.threads import Change
 from hub.accounts.enums import Role
@@ -239,6 +239,9 @@ def _audience(happening: Happening) -> dict[int, Told]:
         told = _listeners(happening, kind, levels)
     silent = {pk for pk, level in levels.items() if level == WatchLevel.IGNORE} | {happening.actor_id}
     allowed = _allowed(repo, (pk for pk in told if pk not in silent))
+    if allowed and happening.actor_id is not None and kind not in _NOT_IGNORED:
+        blockers = Block.objects.filter(blocked=happening.actor_id, blocker__in=allowed)
+        allowed -= set(blockers.values_list("blocker_id", flat=True))
     return {pk: why for pk, why in told.items() if pk in allowed}
 
 

@@ -24,6 +24,7 @@ from community.permissions import require_comment, require_contribute, require_m
 from community.queries import get_discussion
 from community.services import threads
 from community.services.discussions import add_comment, next_num, open_thread, person
+from community.services.holding import hold_quietly
 from community.services.threads import Change
 from hub.accounts.auth import Viewer
 from hub.core.errors import (
@@ -123,7 +124,9 @@ def _open(viewer: Viewer, draft: Discussion, description: str, make_head: Callab
         raise
     with transaction.atomic():
         draft.save()
-        open_thread(draft, description)
+        # The change itself is shown; what it is said to be may wait for a moderator, and comes as a comment then.
+        is_held = hold_quietly(viewer, draft, body=description)
+        open_thread(draft, "" if is_held else description)
         _add_commits(draft, viewer.user_pk)
     return draft
 

@@ -17,6 +17,7 @@ from django.utils import timezone
 from community.enums import EventKind, Status
 from community.models import Discussion, Event, Reaction
 from community.signals import discussion_changed
+from community.spam import is_new_account
 from hub.accounts.models import User
 from hub.core.errors import BadRequest, Conflict, NotFound, PayloadTooLarge
 from hub.core.ratelimit import Bucket, hit
@@ -49,12 +50,20 @@ class Change(StrEnum):
 
 def count_discussion(user: User) -> None:
     """Raises: RateLimited above ``HUB_RATE_DISCUSSIONS``."""
+    _count_new(user)
     hit(Bucket("discussions", settings.HUB_RATE_DISCUSSIONS, 3600), f"user:{user.pk}")
 
 
 def count_comment(user: User) -> None:
     """Raises: RateLimited above ``HUB_RATE_COMMENTS``."""
+    _count_new(user)
     hit(Bucket("comments", settings.HUB_RATE_COMMENTS, 3600), f"user:{user.pk}")
+
+
+def _count_new(user: User) -> None:
+    """What a new account may post is less. Raises: RateLimited above ``HUB_RATE_NEW_ACCOUNT``."""
+    if is_new_account(user):
+        hit(Bucket("new-account", settings.HUB_RATE_NEW_ACCOUNT, 3600), f"user:{user.pk}")
 
 
 def clean_title(title: str) -> str:
@@ -129,7 +138,9 @@ def recount(repo_pk: int) -> None:
     """Count the open discussions of a repo anew; to be called inside the transaction that changed them (T175)."""
     Repo.objects.select_for_update().get(pk=repo_pk)
     active = [status for status in Status if status.is_active]
-    set_discussions_open(repo_pk, Discussion.objects.filter(repo_id=repo_pk, status__in=active).count())
+    set_discussions_open(
+        repo_pk, Discussion.objects.filter(repo_id=repo_pk, status__in=active, hidden_at__isnull=True).count()
+    )
 
 
 def recount_reactions(locked: Discussion) -> None:

@@ -8,10 +8,13 @@ from allauth.account.adapter import DefaultAccountAdapter
 from allauth.core import context
 from django import forms
 from django.conf import settings
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
 from django.urls import reverse
 
+from hub.accounts.closed import closed_account_url
 from hub.accounts.models import User
+from hub.accounts.services import site_settings
 from hub.accounts.services.namespaces import check_name
 from hub.accounts.services.users import save_new_user
 from hub.accounts.sessions import signed_in_within
@@ -23,7 +26,7 @@ _SAID_BY_THE_PAGE: Final = {"account/messages/logged_in.txt", "mfa/messages/reco
 
 class AccountAdapter(DefaultAccountAdapter):
     def is_open_for_signup(self, request: HttpRequest) -> bool:
-        return settings.HUB_SIGNUP_OPEN
+        return site_settings.current().is_signup_open
 
     def clean_username(self, username: str, shallow: bool = False) -> str:
         """One set of rules for sign-up, commands and organizations; reserved, retired and taken names are refused."""
@@ -40,6 +43,10 @@ class AccountAdapter(DefaultAccountAdapter):
     def is_reauthentication_required(self, *, app: str, **kwargs: Any) -> bool:
         """A sign-in of the last minutes is as good as a confirmation; allauth counts confirmations only (T13)."""
         return not signed_in_within(context.request, settings.ACCOUNT_REAUTHENTICATION_TIMEOUT)
+
+    def respond_user_inactive(self, request: HttpRequest, user: User) -> HttpResponse:
+        """Whoever knows the password of a closed account is led to the page that says why, and may answer there."""
+        return redirect(closed_account_url(user))
 
     def get_client_ip(self, request: HttpRequest) -> str:
         # The edge already replaced REMOTE_ADDR where the proxy is one that the operator trusts.

@@ -46,6 +46,18 @@ class DeviceState(models.TextChoices):
     USED = "used", _("Signed in")
 
 
+class SignupChoice(models.TextChoices):
+    OPEN = "open", _("Anyone may make an account")
+    CLOSED = "closed", _("Closed")
+
+
+class Tone(models.TextChoices):
+    INFO = "info", _("Plain")
+    SUCCESS = "success", _("Good news")
+    WARNING = "warning", _("Warning")
+    DANGER = "danger", _("Urgent")
+
+
 class Action(StrEnum):
     """What a request wants to do; the same words stand in fine-grained tokens."""
 

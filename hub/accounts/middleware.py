@@ -18,7 +18,7 @@ from hub.core.errors import BadRequest, HubError, PermissionDenied
 
 _TOKEN_IN_URL: Final = "Send the access token in the Authorization header: addresses end up in logs."  # noqa: S105 -- a sentence
 # Pages where people manage their account: a token opens none of them, whatever its role (T13, T17).
-_SESSION_ONLY: Final = ("/settings/", "/accounts/", "/admin/")
+_SESSION_ONLY: Final = ("/settings/", "/accounts/", "/admin/", "/moderation/")
 # Here the header holds the name and secret of an application, which the view itself checks (RFC 6749 §2.3.1).
 _OF_APPLICATIONS: Final = frozenset({"/oauth/token", "/oauth/revoke"})
 # What a worker fetches: the list of a model's files, and each of them.

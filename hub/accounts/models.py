@@ -12,7 +12,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from hub.accounts.enums import DeviceState, NamespaceKind, Role, TokenRole
+from hub.accounts.enums import DeviceState, NamespaceKind, Role, SignupChoice, TokenRole, Tone
 from hub.core.ids import fold, new_object_id
 
 
@@ -227,8 +227,25 @@ class DeviceCode(models.Model):
         return self.state == DeviceState.PENDING and self.expires_at > timezone.now()
 
 
+class AuditEventQuerySet(models.QuerySet["AuditEvent"]):
+    """Adds and reads; rows past their time go by ``purge``."""
+
+    def update(self, **kwargs: Any) -> int:
+        raise TypeError("Audit events are never changed (T148).")
+
+    def delete(self) -> tuple[int, dict[str, int]]:
+        raise TypeError("Audit events are deleted only when their time is over (T148).")
+
+    def purge(self, before: datetime) -> int:
+        """Drop events older than ``before``; on PostgreSQL the database refuses younger than 365 days."""
+        return self.filter(created_at__lt=before)._raw_delete(self.db)
+
+
 class AuditEvent(models.Model):
-    """Append-only record of who did what to what (T148)."""
+    """Append-only record of who did what to what (T148).
+
+    This class refuses changes; on PostgreSQL a trigger does so too, whoever asks (migration 0004).
+    """
 
     created_at = models.DateTimeField(default=timezone.now, db_index=True)
     actor = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
@@ -239,5 +256,42 @@ class AuditEvent(models.Model):
     target = models.CharField(max_length=200, blank=True)
     data = models.JSONField(default=dict)
 
+    objects = AuditEventQuerySet.as_manager()
+
     def __str__(self) -> str:
         return f"{self.actor_name} {self.action} {self.target}"
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        if not self._state.adding:
+            raise TypeError("Audit events are never changed (T148).")
+        super().save(*args, **kwargs)
+
+    def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
+        raise TypeError("Audit events are deleted only when their time is over (T148).")
+
+
+class SiteSettings(models.Model):
+    """The one row of what the operator changes while the hub runs; empty: the environment's word holds."""
+
+    name = models.CharField(_("name of the hub"), max_length=60, blank=True)
+    signup = models.CharField(_("sign-up"), max_length=6, choices=SignupChoice.choices, blank=True)
+    # Markdown; empty: the text that the hub ships (templates/moderation/_conduct.html).
+    conduct_en = models.TextField(_("code of conduct, English"), max_length=20_000, blank=True)
+    conduct_zh = models.TextField(_("code of conduct, Chinese"), max_length=20_000, blank=True)
+    # One line on every page, until somebody puts it away or its time is over.
+    announcement_en = models.CharField(_("announcement, English"), max_length=300, blank=True)
+    announcement_zh = models.CharField(_("announcement, Chinese"), max_length=300, blank=True)
+    announcement_href = models.URLField(_("link of the announcement"), max_length=300, blank=True)
+    announcement_tone = models.CharField(
+        _("tone of the announcement"), max_length=8, choices=Tone.choices, default=Tone.INFO
+    )
+    announcement_until = models.DateTimeField(_("show the announcement until"), null=True, blank=True)
+    updated_at = models.DateTimeField(default=timezone.now)
+    updated_by = models.ForeignKey(User, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
+
+    class Meta:
+        verbose_name = verbose_name_plural = _("site settings")
+        constraints = [models.CheckConstraint(condition=models.Q(pk=1), name="site_settings_once")]
+
+    def __str__(self) -> str:
+        return str(_("Site settings"))

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from allauth.mfa.utils import is_mfa_enabled
+
 from hub.accounts.auth import Viewer
 from hub.accounts.enums import Action, Role
-from hub.accounts.models import Membership, Namespace, Organization
+from hub.accounts.models import Membership, Namespace, Organization, User
 from hub.core.errors import AuthenticationRequired, InsufficientScope, NamespaceNotFound, PermissionDenied
 from hub.core.ids import fold
 
@@ -34,6 +36,25 @@ def require_user(viewer: Viewer, action: Action = Action.ACCOUNT_READ) -> None:
         raise AuthenticationRequired
     if not viewer.allows(action):
         raise InsufficientScope
+
+
+def may_administer(user: User) -> bool:
+    """Staff with a second factor: what they open reaches every account (T153)."""
+    return user.is_active and user.is_staff and is_mfa_enabled(user)
+
+
+def require_staff(viewer: Viewer) -> User:
+    """The member of staff who acts, in a browser: tokens moderate nothing (T17).
+
+    Raises: AuthenticationRequired, InsufficientScope, PermissionDenied
+    """
+    if viewer.user is None:
+        raise AuthenticationRequired
+    if viewer.token is not None:
+        raise InsufficientScope
+    if not may_administer(viewer.user):
+        raise PermissionDenied
+    return viewer.user
 
 
 def get_namespace(name: str) -> Namespace:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.urls import URLPattern, path
 
 from hub.api.routing import View, api
-from hub.api.views import access_requests, collections, lfs_files, notices, summaries, webhooks
+from hub.api.views import access_requests, collections, lfs_files, moderation, notices, summaries, webhooks
 from hub.core.ids import RepoType
 
 _REPO = "<str:namespace>/<str:name>"
@@ -66,6 +66,9 @@ _NOTICES: dict[str, View] = {
 
 urlpatterns: list[URLPattern] = [
     path("api/trending", api(GET=summaries.trending)),
+    path("api/reports", api(GET=moderation.list_reports, POST=moderation.create_report)),
+    path("api/settings/blocks", api(GET=moderation.list_blocks)),
+    path("api/settings/blocks/<str:user>", api(PUT=moderation.block, DELETE=moderation.unblock)),
     *(path(route, view) for routes in (_COLLECTIONS, _WEBHOOKS, _NOTICES) for route, view in routes.items()),
     *(route for repo_type in RepoType for route in _routes_of(repo_type)),
 ]

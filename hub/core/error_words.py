@@ -373,6 +373,36 @@ _WEBHOOKS: Final = (
 )
 
 # Other servers that this one asks: imports, receivers of webhooks.
+_MODERATION: Final = (
+    gettext_noop("Accounts of staff are not suspended here."),
+    gettext_noop("An appeal was made already."),
+    gettext_noop("At most %(count)s characters."),
+    gettext_noop("Choose what is wrong."),
+    gettext_noop("Give the reason: the person reads it."),
+    gettext_noop("It is gone."),
+    gettext_noop("Its author may not post there any more."),
+    gettext_noop("Nobody blocks themselves."),
+    gettext_noop("Say in a few words what is wrong."),
+    gettext_noop("Say why the decision stands."),
+    gettext_noop("Say why this should be looked at again."),
+    gettext_noop("The moderators of this hub have locked this discussion."),
+    gettext_noop("The owner of this repository has blocked you."),
+    gettext_noop("There is nothing to report under this address."),
+    gettext_noop("This account is closed already."),
+    gettext_noop("This appeal is decided already."),
+    gettext_noop("This cannot be done to it."),
+    gettext_noop("This is hidden already."),
+    gettext_noop("This is in force already."),
+    gettext_noop("This person has blocked you."),
+    gettext_noop("This post is decided already."),
+    gettext_noop("This repository is disabled already."),
+    gettext_noop("This was undone already."),
+    gettext_noop("This was undone."),
+    gettext_noop("You have reported this already. The moderators have not decided yet."),
+    gettext_noop("Your post was kept and waits for a moderator. You need not send it again."),
+    gettext_noop("Your post was published."),
+)
+
 _ELSEWHERE: Final = (
     gettext_noop("%(path)s: the source sent other bytes than its list says."),
     gettext_noop("A URL has 1 to %(count)s characters."),
@@ -488,6 +518,7 @@ _GROUPS: Final = (
     _GATES,
     _SOCIAL,
     _WEBHOOKS,
+    _MODERATION,
     _ELSEWHERE,
     _CALLS,
 )

@@ -72,6 +72,13 @@ class RepoDisabled(PermissionDenied):
     default_message = "Access to this resource is disabled."
 
 
+class PostHeld(PermissionDenied):
+    """What a new account wrote is kept, and published once a moderator has read it."""
+
+    code = "PostHeld"
+    default_message = "Your post was kept and waits for a moderator. You need not send it again."
+
+
 class GatedRepo(PermissionDenied):
     code = "GatedRepo"
     default_message = "Access to this repository is restricted."

@@ -29,16 +29,16 @@ _OID = re.compile(r"[0-9a-f]{40}")
 RESERVED_NAMES: Final = frozenset(
     """
     about abuse access account accounts activity admin administrator agora api apps archive assets auth avatars
-    billing blog buckets cas chat code-of-conduct collections community contact credentials csp-report d dashboard
-    datasets demo device devices docs documentation download endpoints evaluations explore favicon favicon-ico feed git
-    gateway health help hf home hub huggingface i18n images inference issues jobs join kernels languages leaderboard
-    leaderboards legal license licenses login logout mail media metrics models moderation new notifications oauth
-    official org organization organizations orgs pages papers pipeline playground policies posts pricing privacy
-    profile pulls raw register report reports repo repos resolve reviews robots root search security sessions
-    settings sign-in sign-out sign-up signin signout signup sitemap spaces staff static status storage styleguide
-    subscribe support system tags tasks team teams terms token tokens trending upload uploads usage user users v1 v2
-    verify webhook webhooks welcome well-known whoami www none null undefined me self anonymous deleted ghost
-    everyone nobody
+    billing blog buckets cas chat code-of-conduct collections community conduct contact credentials csp-report d
+    dashboard datasets demo device devices docs documentation download endpoints evaluations explore favicon
+    favicon-ico feed git gateway health help hf home hub huggingface i18n images inference issues jobs join kernels
+    languages leaderboard leaderboards legal license licenses login logout mail media metrics models moderation new
+    notifications oauth official org organization organizations orgs pages papers pipeline playground policies posts
+    pricing privacy profile pulls raw register report reports repo repos resolve reviews robots root search security
+    sessions settings sign-in sign-out sign-up signin signout signup sitemap spaces staff static status storage
+    styleguide subscribe support system tags tasks team teams terms token tokens trending upload uploads usage user
+    users v1 v2 verify webhook webhooks welcome well-known whoami www none null undefined me self anonymous deleted
+    ghost everyone nobody
     """.split()
 )
 

@@ -47,6 +47,8 @@ def account_nav(request: HttpRequest) -> list[dict[str, Any]]:
         (_("Sessions"), "usersessions_list", "monitor", ("usersessions",)),
         (_("Organizations"), "web:settings_organizations", "users", ("settings_organizations",)),
         (_("Notifications"), "web:settings_notifications", "bell", ("settings_notifications",)),
+        (_("Moderation"), "web:settings_moderation", "shield-check", ("settings_moderation",)),
+        (_("Blocked people"), "web:settings_blocks", "eye-off", ("settings_blocks",)),
         (_("Access tokens"), "web:settings_tokens", "key-round", ("settings_token", "token_")),
         (_("Applications"), "web:settings_applications", "boxes", ("settings_app", "application_")),
         (_("Webhooks"), "web:settings_webhooks", "send", ("settings_webhooks", "webhook_")),

@@ -7,7 +7,16 @@ from typing import Any, Final
 from django.urls import URLPattern, path, register_converter
 
 from hub.core.ids import RepoType
-from hub.web import urls_accounts, urls_catalog, urls_discussions, urls_import, urls_reviews, urls_social, urls_upload
+from hub.web import (
+    urls_accounts,
+    urls_catalog,
+    urls_discussions,
+    urls_import,
+    urls_moderation,
+    urls_reviews,
+    urls_social,
+    urls_upload,
+)
 from hub.web.views import access, files, history, notices, repo_settings, repos, site, stats, storage
 
 app_name = "web"
@@ -68,6 +77,7 @@ urlpatterns = [
     path("new", repos.repo_new, name="repo_new"),
     *urls_catalog.urlpatterns,
     *urls_import.urlpatterns,
+    *urls_moderation.urlpatterns,
     *urls_social.urlpatterns,
     *urls_accounts.urlpatterns,
     *urls_upload.urlpatterns,

@@ -366,7 +366,7 @@ def test_telling_three_takes_as_many_queries_as_telling_one(count, django_assert
         inbox.watch(Viewer(user=user), repo, WatchLevel.ALL)
     make_discussion(repo, owner)
     pk = Happening.objects.get().pk
-    with django_assert_num_queries(12):
+    with django_assert_num_queries(13):
         notices.spread(pk)
     assert Notification.objects.count() == count
 

@@ -216,6 +216,25 @@ OTHERS = {
     "organizations/<namespace:name>/members/<namespace:member>/role": SESSION,
     "organizations/<namespace:name>/members/<namespace:member>/remove": SESSION,
     "organizations/<namespace:name>/invitations/<int:invitation_pk>/withdraw": SESSION,
+    # moderation
+    "conduct": PUBLIC,
+    "-/announcement": PUBLIC,
+    "report": SESSION,
+    "settings/moderation": SESSION,
+    "settings/moderation/<str:measure_id>/appeal": SESSION,
+    "settings/blocks": SESSION,
+    "moderation": STAFF,
+    "moderation/cases/<str:kind>/<str:target_id>": STAFF,
+    "moderation/measures": STAFF,
+    "moderation/measures/<str:measure_id>/undo": STAFF,
+    "moderation/appeals": STAFF,
+    "moderation/appeals/<str:appeal_id>": STAFF,
+    "moderation/held": STAFF,
+    "moderation/held/<str:held_id>": STAFF,
+    "moderation/closed/<str:token>": PUBLIC,
+    "api/reports": PERSON,
+    "api/settings/blocks": PERSON,
+    "api/settings/blocks/<str:user>": PERSON,
     # API
     "api/whoami-v2": PERSON,
     "api/openapi.json": PUBLIC,
@@ -371,6 +390,12 @@ _VALUES = {
     "num": "1",
     "comment_id": "0" * 24,
     "review_id": "0" * 24,
+    "measure_id": "0" * 24,
+    "appeal_id": "0" * 24,
+    "held_id": "0" * 24,
+    "kind": "repo",
+    "target_id": "0" * 24,
+    "user": "nobody",
 }
 
 

@@ -13,6 +13,7 @@ from django.template.loader import render_to_string
 from django.utils import translation
 
 from hub.accounts.models import User
+from hub.accounts.services import site_settings
 
 log = structlog.get_logger(__name__)
 
@@ -40,7 +41,7 @@ def send_mail(
     if not settings.IS_MAIL_CONFIGURED:
         return
     with translation.override(language or settings.LANGUAGE_CODE):
-        context = {**context, "site_name": settings.HUB_SITE_NAME, "hub_url": settings.HUB_URL}
+        context = {**context, "site_name": site_settings.current().name, "hub_url": settings.HUB_URL}
         subject = " ".join(render_to_string(f"{template}_subject.txt", context).split())
         body = render_to_string(f"{template}_message.txt", context)
         page = render_to_string(f"{template}_message.html", context) if has_html else ""

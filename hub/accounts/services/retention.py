@@ -27,4 +27,4 @@ def clear_expired() -> None:
     AuthorizationCode.objects.filter(expires_at__lt=now - CODE_LIFE_AFTER).delete()
     DeviceCode.objects.filter(expires_at__lt=now - CODE_LIFE_AFTER).delete()
     AccessToken.objects.filter(refreshed_at__lt=now - REFRESHED_LIFE_AFTER).delete()
-    AuditEvent.objects.filter(created_at__lt=now - AUDIT_LIFE).delete()
+    AuditEvent.objects.purge(now - AUDIT_LIFE)

@@ -163,6 +163,16 @@ def deactivate(user: User, *, actor: User | None) -> None:
     transaction.on_commit(lambda: rights_changed.send(sender=User, user_id=user_pk))
 
 
+@transaction.atomic
+def reactivate(user: User, *, actor: User | None) -> None:
+    """Open the doors again that ``deactivate`` shut; tokens work as before, sessions begin anew."""
+    user.is_active = True
+    user.save(update_fields=["is_active"])
+    record("user.reactivate", actor=actor, target=user.username)
+    user_pk = user.pk
+    transaction.on_commit(lambda: rights_changed.send(sender=User, user_id=user_pk))
+
+
 def end_sessions(user: User, *, keep: str = "") -> int:
     """End the sessions of ``user`` on the server, but for the one with key ``keep``; return how many ended."""
     tracked = UserSession.objects.filter(user=user).exclude(session_key=keep)

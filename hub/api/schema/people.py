@@ -32,7 +32,7 @@ _ORGANIZATION = shape(
     avatarUrl=text(),
     roleInOrg=choice(Role.values, optional=True),
 )
-_USER = shape(
+PERSON = shape(
     "UserBrief",
     _id=text(),
     type=text(),
@@ -97,7 +97,7 @@ describe(
     "List the members of an organization",
     _GROUP,
     query=(Query("search", "Part of a name."), *PAGED),
-    answer=_USER,
+    answer=PERSON,
     many=True,
 )
 describe(
@@ -127,8 +127,8 @@ describe(
     description="Whoever finds tokens can report them. The answer is always the same.",
     request=shape("RevokeCredentials", credentials=texts("At most 1,000 tokens.")),
 )
-describe(people.followers, "List who follows", _GROUP, query=PAGED, answer=_USER, many=True)
-describe(people.following, "List who is followed", _GROUP, query=PAGED, answer=_USER, many=True)
+describe(people.followers, "List who follows", _GROUP, query=PAGED, answer=PERSON, many=True)
+describe(people.following, "List who is followed", _GROUP, query=PAGED, answer=PERSON, many=True)
 describe(
     people.follow,
     "Follow, or stop following",

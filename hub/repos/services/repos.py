@@ -30,12 +30,13 @@ from hub.core.ids import RepoType, fold, validate_repo_name
 from hub.core.ratelimit import Bucket, hit
 from hub.repos import signals
 from hub.repos.content import Snapshot, at_revision, read_head, walk_files
-from hub.repos.enums import Gating, Visibility
+from hub.repos.enums import Gating, ImportState, Visibility
 from hub.repos.gates import GateTerms
 from hub.repos.models import Repo, RepoObject, RepoRedirect
 from hub.repos.protection import clean_patterns
 from hub.repos.services import lfs
 from hub.repos.services.commits import AddBytes, AddPointer, AddStream, LazyReader, Operation, signature_of
+from hub.repos.services.imports import close_import
 from hub.repos.services.mirror import follow_refs
 from hub.repos.upload_mode import ATTRIBUTES_PATH, default_attributes
 from hub.storage.git.commits import MAX_PLAIN_BLOB_BYTES, write_initial_commit
@@ -319,6 +320,34 @@ def update_repo_settings(
             facts = {field: str(getattr(changed, field)) for field in fields}
             audit.record("repo.settings", actor=viewer, target=changed.repo_id, repo_type=changed.repo_type, **facts)
             transaction.on_commit(lambda: signals.repo_changed.send_robust(sender=Repo, repo_pk=changed.pk))
+    return changed
+
+
+def set_disabled(repo: Repo, *, actor: Viewer, reason: str) -> Repo:
+    """Close the repo on every door at once, for its owners too, and stop what works in it; its bytes stay (T40, T152).
+
+    ``reason`` is shown on its page. The caller has checked that the actor may; doing so again changes the reason.
+    """
+    with transaction.atomic():
+        changed = Repo.objects.select_for_update(of=("self",)).select_related("namespace").get(pk=repo.pk)
+        changed.disabled_at = changed.disabled_at or timezone.now()
+        changed.disabled_reason = reason[:300]
+        changed.save(update_fields=["disabled_at", "disabled_reason"])
+        for job_pk in changed.imports.values_list("pk", flat=True):
+            close_import(job_pk, ImportState.CANCELLED)
+        audit.record("repo.disable", actor=actor, target=changed.repo_id, repo_type=changed.repo_type, reason=reason)
+        transaction.on_commit(lambda: signals.repo_changed.send_robust(sender=Repo, repo_pk=changed.pk))
+    return changed
+
+
+def clear_disabled(repo: Repo, *, actor: Viewer) -> Repo:
+    """Open the doors again that ``set_disabled`` shut."""
+    with transaction.atomic():
+        changed = Repo.objects.select_for_update(of=("self",)).select_related("namespace").get(pk=repo.pk)
+        changed.disabled_at, changed.disabled_reason = None, ""
+        changed.save(update_fields=["disabled_at", "disabled_reason"])
+        audit.record("repo.enable", actor=actor, target=changed.repo_id, repo_type=changed.repo_type)
+        transaction.on_commit(lambda: signals.repo_changed.send_robust(sender=Repo, repo_pk=changed.pk))
     return changed
 
 

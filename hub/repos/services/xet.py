@@ -125,6 +125,8 @@ class RepoRules:
     def may_read(self, claims: Claims, file_hash: str) -> bool:
         repo_pk = lfs.repo_pk_of(claims.repo_key)
         served = LfsObject.objects.filter(xet_file__file_hash=file_hash).values("sha256")
+        if not Repo.objects.filter(pk=repo_pk, disabled_at__isnull=True).exists():
+            return False  # closed since the token was made (T40)
         if RepoObject.objects.filter(repo_id=repo_pk, sha256__in=served).exists():
             return True
         # Sent and not committed yet: theirs alone who sent it.

@@ -9,6 +9,7 @@ from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
+from community.services.blocks import is_blocking
 from hub.accounts.enums import Role
 from hub.accounts.models import Namespace, Organization, User
 from hub.accounts.permissions import get_namespace_or_successor, role_in
@@ -41,6 +42,7 @@ def _person(request: HttpRequest, namespace: Namespace, person: User) -> HttpRes
         "person": person,
         "memberships": list(memberships_of(person)),
         "is_own": request.viewer.user_pk == person.pk,
+        "is_blocking": is_blocking(request.viewer, person),
         **profile_context(request, namespace, person),
     }
     return render(request, "accounts/profile_user.html", context)

@@ -127,6 +127,6 @@ def test_list_takes_the_same_number_of_queries(
     for _ in range(count):
         _import(cid, repo=repo)
     client.get("/settings/imports")
-    with django_assert_num_queries(3):
+    with django_assert_num_queries(5):
         page = client.get("/settings/imports")
     assert page.content.decode().count("ann/model") == count
