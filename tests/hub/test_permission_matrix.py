@@ -23,11 +23,13 @@ from hub.repos.models import AccessRequest, Repo
 from tests.factories.accounts import bearer, make_organization, make_token, make_user
 from tests.factories.repos import make_repo
 from tests.hub.test_route_rules import (
+    _OF_REPO,
     ADMIN,
     DISCUSS,
     FILES,
     LIKE,
     PROPOSE,
+    REVIEW,
     VISIBLE,
     WRITE,
     _methods,
@@ -87,7 +89,16 @@ SIGN_IN = "sign in"
 DENIED = "denied"
 GATED = "GatedRepo"
 DISABLED = "Access to this resource is disabled."
-_NEEDS = {VISIBLE: NOBODY, LIKE: NOBODY, DISCUSS: NOBODY, FILES: NOBODY, PROPOSE: NOBODY, WRITE: WRITER, ADMIN: KEEPER}
+_NEEDS = {
+    VISIBLE: NOBODY,
+    LIKE: NOBODY,
+    DISCUSS: NOBODY,
+    FILES: NOBODY,
+    PROPOSE: NOBODY,
+    REVIEW: NOBODY,
+    WRITE: WRITER,
+    ADMIN: KEEPER,
+}
 
 
 def expected(rule: str, who: Who, state: str, *, is_safe: bool) -> str:
@@ -98,7 +109,7 @@ def expected(rule: str, who: Who, state: str, *, is_safe: bool) -> str:
     # Owners keep their settings while a repo is disabled, and find the notice there.
     if state.endswith("disabled") and rule != ADMIN:
         return DISABLED
-    wants_person = need > NOBODY or rule in (LIKE, PROPOSE) or (rule == DISCUSS and not is_safe)
+    wants_person = need > NOBODY or rule in (LIKE, PROPOSE) or (rule in (DISCUSS, REVIEW) and not is_safe)
     if state == "gated" and rule in (FILES, PROPOSE) and not _passes_gate(who):
         return GATED
     if wants_person and not who.is_signed_in:
@@ -211,6 +222,8 @@ def _matters(rule: str, who: Who, route: str, wanted: str, *, is_safe: bool, is_
         return True
     if is_page and who.is_token and rule in (WRITE, ADMIN):
         return False  # session pages
+    if rule == REVIEW:
+        return False  # nobody judges what is their own
     return not (rule in (LIKE, DISCUSS, PROPOSE) and (who.is_token or not is_safe))
 
 
@@ -399,6 +412,7 @@ def test_the_matrix_can_fail() -> None:
     """Each word stands in it for each state where the threats have it."""
     said = {state: {expected(rule, who, state, is_safe=True) for rule in _NEEDS for who in ALL.values()}
             for state in STATES}  # fmt: skip
+    assert set(_NEEDS) == _OF_REPO
     assert said["public"] == {OPEN, SIGN_IN, DENIED}
     assert said["private"] == {OPEN, HIDDEN, DENIED}
     assert said["gated"] == {OPEN, SIGN_IN, DENIED, GATED}
