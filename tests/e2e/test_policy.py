@@ -84,7 +84,7 @@ def test_a_card_covers_nothing_but_its_own_place_t92(hub: LiveHub, browser: Brow
               return {
                 placed: inside.filter(e => ['fixed', 'sticky'].includes(getComputedStyle(e).position)).length,
                 forbidden: card.querySelectorAll(
-              'style, link, form, input, iframe, meta, button[type=submit], [style]').length,
+                  'style, link, form, input:not([disabled]), iframe, meta, [style]').length,
                 overflow: box.scrollWidth - box.clientWidth,
                 header: document.elementFromPoint(innerWidth / 2, 10).closest('header') !== null,
               };
