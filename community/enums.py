@@ -207,6 +207,7 @@ class TargetKind(models.TextChoices):
     USER = "user", _("Person")
     ORGANIZATION = "org", _("Organization")
     COLLECTION = "collection", _("Collection")
+    REVIEW = "review", _("Review")
 
 
 class ReportCategory(models.TextChoices):

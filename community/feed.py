@@ -134,7 +134,7 @@ def _versions(viewer: Viewer, cast: Cast, before: datetime | None, limit: int) -
 
 def _discussions(viewer: Viewer, cast: Cast, before: datetime | None, limit: int) -> list[Story]:
     rows = Discussion.objects.select_related("author", "repo", "repo__namespace").filter(
-        _open_repos(viewer, "repo__"), author_id__in=cast.users
+        _open_repos(viewer, "repo__"), author_id__in=cast.users, hidden_at__isnull=True
     )
     return [
         _of_person(
@@ -161,7 +161,7 @@ def _likes(viewer: Viewer, cast: Cast, before: datetime | None, limit: int) -> l
 
 def _reviews(viewer: Viewer, cast: Cast, before: datetime | None, limit: int) -> list[Story]:
     rows = Review.objects.select_related("author", "repo", "repo__namespace").filter(
-        _open_repos(viewer, "repo__"), author_id__in=cast.users
+        _open_repos(viewer, "repo__"), author_id__in=cast.users, hidden_at__isnull=True
     )
     return [
         _of_person(StoryKind.REVIEW, row.author, row.created_at, row.repo.repo_id, row.page, title="★" * row.stars)

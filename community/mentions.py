@@ -174,7 +174,9 @@ def _discussions(repo: Repo, wanted: set[int]) -> list[Discussion]:
     if not wanted:
         return []
     rows = list(
-        Discussion.objects.filter(repo=repo, num__in=sorted(wanted)[:_MAX_OF_PAGE]).only("num", "title", "repo")
+        Discussion.objects.filter(repo=repo, num__in=sorted(wanted)[:_MAX_OF_PAGE], hidden_at__isnull=True).only(
+            "num", "title", "repo"
+        )
     )
     for row in rows:
         row.repo = repo  # its address needs the namespace, which this one has
@@ -187,7 +189,7 @@ def _far(repos: dict[RepoKey, Repo], wanted: set[tuple[RepoKey, int]]) -> dict[t
     if not asked:
         return {}
     rows = Discussion.objects.filter(
-        repo__in={repos[key].pk for key, _num in asked}, num__in={num for _key, num in asked}
+        repo__in={repos[key].pk for key, _num in asked}, num__in={num for _key, num in asked}, hidden_at__isnull=True
     ).values_list("repo_id", "num", "title")
     titles = {(repo_pk, num): title for repo_pk, num, title in rows}
     return {

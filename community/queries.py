@@ -152,7 +152,9 @@ def list_discussions(repo: Repo, wanted: DiscussionFilter, *, page: int = 0) -> 
 
 def pinned_discussions(repo: Repo) -> list[Discussion]:
     """What those who keep order put at the top of the list, last pinned first; few, however many there are."""
-    rows = Discussion.objects.select_related("author").filter(repo=repo, pinned_at__isnull=False)
+    rows = Discussion.objects.select_related("author").filter(
+        repo=repo, pinned_at__isnull=False, hidden_at__isnull=True
+    )
     return list(rows.order_by("-pinned_at")[:MAX_PINNED_SHOWN])
 
 

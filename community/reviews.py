@@ -99,7 +99,7 @@ def _ordered(rows: QuerySet[Review], sort: ReviewSort, after: tuple[Any, ...] | 
 
 
 def _rows() -> QuerySet[Review]:
-    return Review.objects.select_related("author", "reply", "reply__author")
+    return Review.objects.select_related("author", "reply", "reply__author").filter(hidden_at__isnull=True)
 
 
 def items_of(viewer: Viewer, repo: Repo, reviews: Sequence[Review]) -> list[ReviewItem]:

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from community.collections import visible_collections
 from community.enums import EventKind, MeasureKind, TargetKind
-from community.models import Collection, Discussion, Event
+from community.models import Collection, Discussion, Event, Review
 from hub.accounts.auth import Viewer
 from hub.accounts.models import Namespace, Organization, User
 from hub.core.errors import NotFound
@@ -25,6 +25,7 @@ MEASURES: Final[dict[TargetKind, tuple[MeasureKind, ...]]] = {
     TargetKind.USER: (MeasureKind.WARN, MeasureKind.SUSPEND),
     TargetKind.ORGANIZATION: (MeasureKind.WARN,),
     TargetKind.COLLECTION: (MeasureKind.WARN, MeasureKind.HIDE),
+    TargetKind.REVIEW: (MeasureKind.WARN, MeasureKind.HIDE),
 }
 _MAX_EXCERPT: Final = 4_000
 
@@ -147,11 +148,22 @@ def _collection(object_id: str, viewer: Viewer | None) -> Found | None:
         return None
     owner = getattr(collection.namespace, "user", None) or collection.created_by
     excerpt = f"{collection.title}\n\n{collection.description}".strip()
-    # Lists of a person stand on their profile; the address of one list is its slug.
-    href = collection.namespace.get_absolute_url()
+    href = f"/collections/{collection.slug}"
     return Found(
         TargetKind.COLLECTION, object_id, collection.slug[:200], href, excerpt, owner, collection.namespace, collection
     )
+
+
+def _review(object_id: str, viewer: Viewer | None) -> Found | None:
+    rows = Review.objects.select_related("author", "repo", "repo__namespace").filter(object_id=object_id)
+    if viewer is not None:
+        rows = rows.filter(visible_to(viewer, "repo__"), repo__disabled_at__isnull=True, hidden_at__isnull=True)
+    review = rows.first()
+    if review is None:
+        return None
+    facts = " · ".join(str(value) for value in review.facts.values() if value)
+    excerpt = "\n\n".join(filter(None, ["★" * review.stars, review.text, facts]))[:_MAX_EXCERPT]
+    return Found(TargetKind.REVIEW, object_id, review.repo.repo_id, review.page, excerpt, review.author, None, review)
 
 
 _FINDERS: Final[dict[TargetKind, Callable[[str, Viewer | None], Found | None]]] = {
@@ -161,4 +173,5 @@ _FINDERS: Final[dict[TargetKind, Callable[[str, Viewer | None], Found | None]]] 
     TargetKind.USER: _user,
     TargetKind.ORGANIZATION: _organization,
     TargetKind.COLLECTION: _collection,
+    TargetKind.REVIEW: _review,
 }

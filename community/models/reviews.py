@@ -31,6 +31,8 @@ class Review(models.Model):
     created_at = models.DateTimeField(default=timezone.now)
     edited_at = models.DateTimeField(null=True, blank=True)
     # The newest of its author in this repo: it alone counts for the repo, or the busiest would decide.
+    # Taken out of sight by the hub's moderators: shown to nobody, counted nowhere.
+    hidden_at = models.DateTimeField(null=True, blank=True)
     is_latest = models.BooleanField(default=True)
     # For the filter alone; what the badge says is counted from the records when it is shown.
     is_proven = models.BooleanField(default=False)

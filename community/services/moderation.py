@@ -17,7 +17,7 @@ from django.utils import timezone
 
 from community.enums import CaseState, EventKind, MeasureKind, NoticeKind, ReportCategory, TargetKind
 from community.models import Appeal, Collection, Discussion, Event, ModerationAction, Report
-from community.services import threads
+from community.services import ratings, threads
 from community.services.notices import notify
 from community.services.threads import Change
 from community.targets import Found, find_for_staff, find_target
@@ -181,6 +181,8 @@ def _show(viewer: Viewer, found: Found) -> None:
 def _set_hidden(viewer: Viewer, found: Found, *, is_hidden: bool) -> None:
     if found.kind is TargetKind.COLLECTION:
         Collection.objects.filter(pk=found.thing.pk).update(hidden_at=timezone.now() if is_hidden else None)
+    elif found.kind is TargetKind.REVIEW:
+        ratings.set_hidden(found.thing, is_hidden=is_hidden)
     elif found.kind is TargetKind.DISCUSSION:
         _hide_thread(viewer, found.thing, is_hidden=is_hidden)
     else:

@@ -23,7 +23,7 @@ from hub.accounts.enums import Action
 from hub.accounts.models import User
 from hub.accounts.permissions import require_user
 from hub.accounts.services import audit
-from hub.core.errors import BadRequest, NotFound, PayloadTooLarge, PermissionDenied
+from hub.core.errors import BadRequest, Conflict, NotFound, PayloadTooLarge, PermissionDenied
 from hub.core.ratelimit import Bucket, hit
 from hub.core.taxonomy import LANGUAGES, PIPELINE_TAGS
 from hub.repos.content import Snapshot, at_revision
@@ -72,6 +72,7 @@ def save_review(viewer: Viewer, repo: Repo, opinion: Opinion, *, revision: str =
 
     Raises: AuthenticationRequired, InsufficientScope, PermissionDenied, GatedRepo, RevisionNotFound, BadRequest,
         PayloadTooLarge, RateLimited
+        Conflict: moderators have hidden it.
     """
     require_review(viewer, repo)
     opinion = _clean(opinion)
@@ -81,6 +82,8 @@ def save_review(viewer: Viewer, repo: Repo, opinion: Opinion, *, revision: str =
     with transaction.atomic():
         _lock(repo)
         found = Review.objects.filter(repo=repo, commit_oid=snapshot.oid, author=author).first()
+        if found is not None and found.hidden_at is not None:
+            raise Conflict("The moderators have hidden your review of this version.")
         review = _rewrite(found, opinion) if found else _write(repo, author, snapshot, opinion)
         if found is None:
             notify(
@@ -231,8 +234,21 @@ def _lock(repo: Repo) -> None:
     Repo.objects.select_for_update().get(pk=repo.pk)
 
 
+def set_hidden(review: Review, *, is_hidden: bool) -> None:
+    """Take a review out of sight and out of all numbers, or bring it back; the caller has checked the right."""
+    with transaction.atomic():
+        _lock(review.repo)
+        # The newest that is shown counts for its author, whichever that is then.
+        Review.objects.filter(pk=review.pk).update(hidden_at=timezone.now() if is_hidden else None, is_latest=False)
+        if review.author is None:
+            Review.objects.filter(pk=review.pk).update(is_latest=not is_hidden)
+            recount(review.repo_id, review.commit_oid)
+        else:
+            _keep_numbers(review.repo_id, review.commit_oid, review.author)
+
+
 def _keep_numbers(repo_pk: int, commit_oid: str, author: User) -> None:
-    own = Review.objects.filter(repo_id=repo_pk, author=author)
+    own = Review.objects.filter(repo_id=repo_pk, author=author, hidden_at__isnull=True)
     newest = own.order_by("-pk").first()
     if newest is not None:
         own.filter(is_latest=True).exclude(pk=newest.pk).update(is_latest=False)
@@ -242,10 +258,10 @@ def _keep_numbers(repo_pk: int, commit_oid: str, author: User) -> None:
 
 def recount(repo_pk: int, commit_oid: str) -> None:
     """Count the stars of one version and of the repo anew; inside the transaction that changed them."""
-    version = Review.objects.filter(repo_id=repo_pk, commit_oid=commit_oid)
+    version = Review.objects.filter(repo_id=repo_pk, commit_oid=commit_oid, hidden_at__isnull=True)
     last = version.order_by("-pk").values_list("revision", flat=True).first()
     _tally(repo_pk, commit_oid, _stars_of(version.values_list("stars").annotate(n=Count("*")).order_by()), last or "")
-    of_repo = Review.objects.filter(repo_id=repo_pk, is_latest=True)
+    of_repo = Review.objects.filter(repo_id=repo_pk, is_latest=True, hidden_at__isnull=True)
     rating = _stars_of(of_repo.values_list("stars").annotate(n=Count("*")).order_by())
     _tally(repo_pk, "", rating, "")
     set_rating(repo_pk, mean=rating.mean, bound=rating.bound, count=rating.n)

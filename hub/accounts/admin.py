@@ -2,31 +2,36 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from allauth.account.utils import get_next_redirect_url
-from allauth.mfa.utils import is_mfa_enabled
+from django.conf import settings
 from django.contrib import admin, messages
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
-from django.db.models import QuerySet
+from django.db import models, transaction
+from django.db.models import Q, QuerySet, Sum
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.template.defaultfilters import filesizeformat
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from hub.accounts.models import AccessToken, AuditEvent, Membership, Namespace, Organization, User
+from hub.accounts.models import AccessToken, AuditEvent, Membership, Namespace, Organization, SiteSettings, User
+from hub.accounts.permissions import may_administer
 from hub.accounts.requests import SignedInRequest
+from hub.accounts.services.audit import record
+from hub.accounts.services.site_settings import save_site_settings
 from hub.accounts.services.tokens import revoke_token
-from hub.accounts.services.users import deactivate
+from hub.accounts.services.users import deactivate, reactivate
 
 _is_staff = admin.site.has_permission
 
 
 def _may_administer(request: HttpRequest) -> bool:
     """Staff with a second factor: these pages reach every account (T153)."""
-    return _is_staff(request) and is_mfa_enabled(request.user)
+    return _is_staff(request) and may_administer(cast(User, request.user))
 
 
 def _sign_in(request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
@@ -78,7 +83,7 @@ class UserAdmin(admin.ModelAdmin):
         "last_login",
     )
     readonly_fields = ("username", "object_id", "email", "is_active", "date_joined", "last_login")
-    actions = ("switch_off",)
+    actions = ("switch_off", "switch_on")
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
         """Nobody gives a right that they lack, to themselves least of all."""
@@ -98,6 +103,19 @@ class UserAdmin(admin.ModelAdmin):
         for user in others:
             deactivate(user, actor=request.user)
         self.message_user(request, _("Switched off: %(count)d") % {"count": len(others)}, messages.SUCCESS)
+
+    @admin.action(description=gettext_lazy("Switch the chosen accounts on again"))
+    def switch_on(self, request: SignedInRequest, queryset: QuerySet[User]) -> None:
+        """Of those that moderators suspended, their case is the place: undoing it there tells them."""
+        found = list(queryset.filter(is_active=False))
+        for user in found:
+            reactivate(user, actor=request.user)
+        self.message_user(request, _("Switched on: %(count)d") % {"count": len(found)}, messages.SUCCESS)
+
+    def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
+        with transaction.atomic():
+            super().save_model(request, obj, form, change)
+            record("user.admin", actor=cast(User, request.user), target=obj.username, fields=sorted(form.changed_data))
 
 
 class MembershipInline(admin.TabularInline):
@@ -120,10 +138,27 @@ class OrganizationAdmin(ReadOnlyAdmin):
 
 @admin.register(Namespace)
 class NamespaceAdmin(ReadOnlyAdmin):
-    list_display = ("name", "kind", "retired_at", "renamed_to", "created_at")
+    list_display = ("name", "kind", "stored", "quota", "retired_at", "renamed_to", "created_at")
     list_filter = ("kind",)
     search_fields = ("name",)
     list_select_related = ("renamed_to",)
+    readonly_fields = ("stored", "quota")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Namespace]:
+        alive = Q(repos__deleted_at__isnull=True)
+        return super().get_queryset(request).annotate(stored_bytes=Sum("repos__storage_bytes", filter=alive))
+
+    @admin.display(description=gettext_lazy("stored"), ordering="stored_bytes")
+    def stored(self, obj: Any) -> str:
+        return filesizeformat(obj.stored_bytes or 0)
+
+    @admin.display(description=gettext_lazy("quota"))
+    def quota(self, obj: Any) -> str:
+        """One for all (HUB_QUOTA_BYTES), with how much of it is used."""
+        limit = settings.HUB_QUOTA_BYTES
+        if not limit:
+            return _("no limit")
+        return f"{filesizeformat(limit)} · {100 * (obj.stored_bytes or 0) / limit:.0f} %"
 
 
 @admin.register(AccessToken)
@@ -132,7 +167,7 @@ class AccessTokenAdmin(ReadOnlyAdmin):
     list_filter = ("role", "revoked_reason")
     search_fields = ("user__username", "last_four", "object_id")
     list_select_related = ("user",)
-    exclude = ("digest",)
+    exclude = ("digest", "refresh_digest")
     actions = ("revoke",)
 
     @admin.action(description=gettext_lazy("Revoke the chosen tokens"))
@@ -148,3 +183,41 @@ class AuditEventAdmin(ReadOnlyAdmin):
     list_filter = ("action",)
     search_fields = ("actor_name", "target", "address")
     date_hierarchy = "created_at"
+
+
+@admin.register(SiteSettings)
+class SiteSettingsAdmin(admin.ModelAdmin):
+    """The one row: name, sign-up, announcement, code of conduct; saved by the service that tells every process."""
+
+    fieldsets = (
+        (None, {"fields": ("name", "signup")}),
+        (
+            gettext_lazy("Announcement"),
+            {
+                "fields": (
+                    "announcement_en",
+                    "announcement_zh",
+                    "announcement_href",
+                    "announcement_tone",
+                    "announcement_until",
+                )
+            },
+        ),
+        (gettext_lazy("Code of conduct"), {"fields": ("conduct_en", "conduct_zh")}),
+    )
+    list_display = ("__str__", "name", "signup", "announcement_en", "updated_at", "updated_by")
+    list_select_related = ("updated_by",)
+
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        if isinstance(db_field, models.URLField):
+            kwargs["assume_scheme"] = "https"
+        return super().formfield_for_dbfield(db_field, request, **kwargs)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return super().has_add_permission(request) and not SiteSettings.objects.exists()
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def save_model(self, request: HttpRequest, obj: SiteSettings, form: Any, change: bool) -> None:
+        save_site_settings(obj, actor=cast(User, request.user))

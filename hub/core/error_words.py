@@ -385,6 +385,7 @@ _MODERATION: Final = (
     gettext_noop("Say in a few words what is wrong."),
     gettext_noop("Say why the decision stands."),
     gettext_noop("Say why this should be looked at again."),
+    gettext_noop("The moderators have hidden your review of this version."),
     gettext_noop("The moderators of this hub have locked this discussion."),
     gettext_noop("The owner of this repository has blocked you."),
     gettext_noop("There is nothing to report under this address."),

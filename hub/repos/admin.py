@@ -1,18 +1,22 @@
-"""What operators see in Django's admin: to look and to disable, never to edit content."""
+"""What operators see in Django's admin: to look, and to go on to where something is done; never to edit content."""
 
 from __future__ import annotations
 
 from django.contrib import admin
-from django.db import transaction
-from django.forms import ModelForm
-from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
-from hub.repos import signals
-from hub.repos.models import Repo, RepoRedirect
+from hub.accounts.admin import ReadOnlyAdmin
+from hub.repos.models import Repo, RepoImport, RepoRedirect, UploadDraft
 
 
 @admin.register(Repo)
-class RepoAdmin(admin.ModelAdmin):
+class RepoAdmin(ReadOnlyAdmin):
+    """Closing and opening a repo is done in its case, with a reason that its owner reads (T40, T152)."""
+
     list_display = (
         "repo_id",
         "repo_type",
@@ -22,28 +26,52 @@ class RepoAdmin(admin.ModelAdmin):
         "updated_at",
         "disabled_at",
         "deleted_at",
+        "case",
     )
-    list_filter = ("repo_type", "visibility", "gated")
+    list_filter = ("repo_type", "visibility", "gated", ("disabled_at", admin.EmptyFieldListFilter))
     list_select_related = ("namespace",)
-    search_fields = ("name_folded", "namespace__name_folded")
-    fields = ("disabled_at", "disabled_reason")
+    search_fields = ("name_folded", "namespace__name_folded", "object_id")
+    readonly_fields = ("case",)
     show_full_result_count = False
 
-    def save_model(self, request: HttpRequest, obj: Repo, form: ModelForm, change: bool) -> None:
-        """Disabling takes the repo out of lists and stops its inference at once (T40)."""
-        super().save_model(request, obj, form, change)
-        transaction.on_commit(lambda: signals.repo_changed.send_robust(sender=Repo, repo_pk=obj.pk))
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Repo | None = None) -> bool:
-        return False
+    @admin.display(description=gettext_lazy("moderation"))
+    def case(self, obj: Repo) -> SafeString:
+        return format_html(
+            '<a href="{}">{}</a>', reverse("web:moderation_case", args=["repo", obj.object_id]), _("Case")
+        )
 
 
 @admin.register(RepoRedirect)
-class RepoRedirectAdmin(admin.ModelAdmin):
+class RepoRedirectAdmin(ReadOnlyAdmin):
     list_display = ("repo_type", "namespace", "name_folded", "repo", "created_at")
     list_select_related = ("namespace", "repo__namespace")
-    raw_id_fields = ("namespace", "repo")
     search_fields = ("name_folded",)
+
+
+@admin.register(RepoImport)
+class RepoImportAdmin(ReadOnlyAdmin):
+    list_display = (
+        "object_id",
+        "source",
+        "target",
+        "author",
+        "state",
+        "attempts",
+        "error",
+        "created_at",
+        "finished_at",
+    )
+    list_filter = ("state", "repo_type")
+    list_select_related = ("author", "namespace")
+    search_fields = ("object_id", "source", "name", "author__username")
+    exclude = ("sealed_token", "lease")
+    show_full_result_count = False
+
+
+@admin.register(UploadDraft)
+class UploadDraftAdmin(ReadOnlyAdmin):
+    list_display = ("id", "repo", "author", "revision", "state", "created_at", "updated_at")
+    list_filter = ("state",)
+    list_select_related = ("repo__namespace", "author")
+    search_fields = ("id", "author__username")
+    show_full_result_count = False
