@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 
 from community.enums import NoticeKind, Status
 from community.models import Notification
+from community.thread_windows import PART
 from hub.core.error_words import in_words_of_reader
 from hub.repos.enums import AccessState
 
@@ -53,7 +54,11 @@ def target_of(notice: Notification) -> str:
     if notice.discussion is not None:
         # ``repo`` came with the notice; that of the discussion would be asked for again.
         assert notice.repo is not None  # a thread's notice has both
-        anchor = f"#{notice.event.object_id}" if notice.event is not None else ""
+        anchor = ""
+        if notice.event is not None:
+            anchor = f"#{notice.event.object_id}"
+            if notice.discussion.num_comments > PART:  # the page of a long thread shows only a part of it
+                anchor = f"?at={notice.event.object_id}{anchor}"
         return f"{notice.repo.urls.page}/discussions/{notice.discussion.num}{anchor}"
     return notice.repo.urls.page if notice.repo is not None else reverse("web:notifications")
 

@@ -19,9 +19,10 @@ from community.enums import Status
 from community.models import Discussion, Event
 from community.notices import is_muted
 from community.permissions import require_discuss
-from community.queries import events_of, get_comment, get_discussion, list_discussions, pinned_discussions
+from community.queries import get_comment, get_discussion, list_discussions, pinned_discussions
 from community.services import discussions, inbox, pulls
 from community.services.reactions import set_reaction
+from community.thread_windows import window_of
 from hub.accounts.auth import Viewer
 from hub.core.error_words import in_words_of_reader
 from hub.core.errors import AuthenticationRequired, Conflict, HubError, NotFound
@@ -206,7 +207,8 @@ def _thread(
 ) -> HttpResponse:
     viewer: Viewer = request.viewer
     rights = rights_in(viewer, found)
-    events = list(events_of(found))
+    window = window_of(found, request.GET.get("at", "")[:24].lower())
+    events = window.events
     entries = entries_of(viewer, found, events, rights, lines_of(viewer, found, events))
     context = {
         **_base(request, repo),
@@ -214,6 +216,7 @@ def _thread(
         "state": state_mark(found.status),
         "rights": rights,
         "entries": entries,
+        "window": window,
         "form": form,
         "title_form": TitleForm(initial={"title": found.title}),
         "preview": comment_html(viewer, repo, str(form["comment"].value() or "")) if is_preview else None,

@@ -8,9 +8,11 @@ from django.http import HttpResponse
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
+from community.enums import EventKind
 from community.models import CommentRevision, Discussion, Event, Reaction
 from community.services.discussions import comment_discussion, edit_discussion_comment, pin_discussion
 from community.services.reactions import set_reaction
+from community.services.threads import add_event
 from hub.accounts.auth import Viewer
 from hub.accounts.models import User
 from hub.repos.models import Repo
@@ -164,6 +166,32 @@ def test_a_discussion_is_opened_and_answered_by_plain_forms(repo: Repo, owner: U
     assert '<a class="mention" href="/ada">@ada</a>, <strong>which</strong> data?' in page
     assert "Ask @nobody-here." in page
     assert "Sign in to comment" in page
+
+
+def test_long_threads_come_in_parts_and_every_comment_has_an_address(repo: Repo, owner: User, guest: User) -> None:
+    thread = make_discussion(repo, guest, title="Long")
+    Event.objects.filter(pk=_first(thread).pk).update(body="How it began")
+    said = [add_event(thread, EventKind.COMMENT, owner, body=f"Word {number};").object_id for number in range(120)]
+    client = _browser(guest)
+
+    newest = _page(client, ONE)
+    assert "How it began" in newest
+    assert "Word 119;" in newest
+    assert "Word 69;" not in newest
+    assert "70 earlier entries" in newest
+    assert f'href="{ONE}?at={said[20]}#{said[20]}"' in newest
+
+    middle = _page(client, f"{ONE}?at={said[20]}")
+    assert "20 earlier entries" in middle
+    assert "50 later entries" in middle
+    assert "Word 20;" in middle
+    assert "Word 69;" in middle
+    assert "Word 70;" not in middle
+
+    first = _page(client, f"{ONE}?at={said[0]}")
+    assert "earlier entries" not in first
+    assert "Word 0;" in first
+    assert "Word 119;" in _page(client, f"{ONE}?at=nonsense")
 
 
 def test_text_of_strangers_is_rendered_safely_t94(repo: Repo, guest: User) -> None:
