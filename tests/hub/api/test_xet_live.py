@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import random
+import struct
 import subprocess
 import sys
 from itertools import count
@@ -81,6 +83,55 @@ def test_an_edited_file_sends_and_stores_only_what_changed(live_hub: LiveHub, re
     span = "bytes=19999990-21000009"
     assert _get(live_hub, repo_id, "model.bin", Range=span) == (206, second[19999990:21000010])
     assert _get(live_hub, repo_id, "model.bin", Range="bytes=-17") == (206, second[-17:])
+
+
+LAYERS, LAYER_BYTES = 6, 4 * 1024 * 1024
+#: A layer, a chunk at each of its ends, and what the store keeps about it. Boundaries lie where the bytes say, so that
+#: some weights need another chunk or two until the old and the new ones meet again: these seeds are not among them.
+ONE_LAYER_BYTES = LAYER_BYTES + 2 * 128 * 1024 + 64 * 1024
+
+
+def _safetensors(seed: int, *, tuned: int | None = None) -> bytes:
+    """Layers of random weights; with ``tuned`` one of them is another."""
+    entries = {
+        f"layer.{number}.weight": {
+            "dtype": "F32",
+            "shape": [1024, 1024],
+            "data_offsets": [number * LAYER_BYTES, (number + 1) * LAYER_BYTES],
+        }
+        for number in range(LAYERS)
+    }
+    header = json.dumps(entries).encode()
+    header += b" " * (-len(header) % 8)
+    weights = [random.Random(f"{seed} {number} {number == tuned}").randbytes(LAYER_BYTES) for number in range(LAYERS)]
+    return struct.pack("<Q", len(header)) + header + b"".join(weights)
+
+
+def _convert(hub: LiveHub) -> None:
+    """What the worker does every few minutes: cut files that came whole into chunks."""
+    hub.manage("shell", "--command", "from hub.repos.services.xet import convert_files; convert_files()")
+
+
+@pytest.mark.parametrize("way", ["xet", "lfs"])
+def test_a_fine_tune_of_one_layer_stores_that_layer(live_hub: LiveHub, repo_id: str, tmp_path: Path, way: str) -> None:
+    """From a machine that never saw the base, into a repo of its own owner's: by Xet, and by LFS with what follows."""
+    seed = {"xet": 13, "lfs": 12}[way]
+    file = tmp_path / "model.safetensors"
+    environment = {"HF_HUB_DISABLE_XET": "1"} if way == "lfs" else {}
+    code = f"api.upload_file(path_or_fileobj={str(file)!r}, path_in_repo={file.name!r}, repo_id={repo_id!r})"
+    stored = []
+    for version, data in enumerate((_safetensors(seed), _safetensors(seed, tuned=3))):
+        file.write_bytes(data)
+        before = _stored_bytes(live_hub)
+        _client(live_hub, tmp_path / f"home-{version}", code, **environment)
+        if way == "lfs":
+            assert _stored_bytes(live_hub) == before
+            _convert(live_hub)
+        stored.append(_stored_bytes(live_hub) - before)
+        assert _get(live_hub, repo_id, file.name) == (200, data)
+
+    assert LAYERS * LAYER_BYTES <= stored[0] <= LAYERS * LAYER_BYTES * 1.01
+    assert LAYER_BYTES <= stored[1] < ONE_LAYER_BYTES
 
 
 def test_git_lfs_gets_what_came_by_xet(live_hub: LiveHub, repo_id: str, tmp_path: Path) -> None:

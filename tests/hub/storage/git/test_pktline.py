@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import tracemalloc
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -44,6 +46,40 @@ def test_arbitrary_commands_parse_or_fail_cleanly(lines):
     except ProtocolError:
         return
     assert len(request.commands) <= len(lines)
+
+
+PUSH = [
+    f"{ZERO_OID} {ONE} refs/heads/a\0report-status side-band-64k agent=git/2".encode(),
+    f"{ONE} {TWO} refs/heads/b\n".encode(),
+    f"{TWO} {ZERO_OID} refs/tags/c".encode(),
+]
+
+
+@given(st.data())
+def test_damaged_pushes_parse_or_fail_cleanly(data):
+    whole = b"".join(encode_packet(line) for line in PUSH) + FLUSH
+    at = data.draw(st.integers(0, len(whole)))
+    piece = data.draw(st.binary(max_size=8))
+    damaged = whole[:at] + piece + whole[at + data.draw(st.integers(0, 8)) :]
+    try:
+        lines = [payload for payload in iterate_packets(damaged) if payload is not None]
+        request = parse_push_request(lines)
+    except ProtocolError:
+        return
+    assert len(request.commands) <= len(lines)
+    assert sum(map(len, lines)) <= len(damaged)
+
+
+def test_lengths_alone_take_no_memory():
+    """A packet that promises the most it can is waited for, and nothing is set aside for it."""
+    tracemalloc.start()
+    try:
+        for _ in range(1_000):
+            assert split_packet(b"fff0" + b"x" * 100) is None
+            assert list(iterate_packets(b"fff0" + b"x" * 100)) == []
+        assert tracemalloc.get_traced_memory()[1] < 1_000_000
+    finally:
+        tracemalloc.stop()
 
 
 def test_partial_packets_wait_for_more():

@@ -176,6 +176,23 @@ def test_arbitrary_damage_parses_or_is_refused(at, piece, has_footer):
         return
 
 
+@given(st.binary(max_size=60), st.sampled_from([2**16, 2**20, 2**31 - 1, 2**32 - 1]), st.integers(0, 80))
+def test_counts_that_lie_take_no_memory(data, count, at):
+    """T79: memory stays below twice the body and what the parser itself needs, whatever a length says."""
+    for base in (SHARD, HEAD + data):
+        at %= len(base)
+        shard = base[:at] + struct.pack("<L", count) + base[at + 4 :]
+        tracemalloc.start()
+        try:
+            parse_shard(shard)
+        except InvalidShard:
+            pass
+        finally:
+            _now, peak = tracemalloc.get_traced_memory()
+            tracemalloc.stop()
+        assert peak <= 2 * len(shard) + 200_000
+
+
 @given(st.lists(st.sampled_from([FILE, TERM, CHECK, SHA, END_FILES, XORB, CHUNK, END]), max_size=14))
 def test_entries_in_any_order_parse_or_are_refused(entries):
     """T79: fuzz by whole entries."""
