@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Mapping
 from typing import Any, Final, TypeGuard
@@ -48,6 +49,9 @@ def _check(value: Any, depth: int) -> None:
     if isinstance(value, str):
         if "\0" in value or (not value.isascii() and _SURROGATE.search(value)):
             raise BadRequest("The JSON holds characters that are not text.")
+    elif isinstance(value, float):
+        if not math.isfinite(value):  # 1e999 is infinity by another name
+            raise BadRequest("The body is not valid JSON.")
     elif isinstance(value, dict):
         for key, item in value.items():
             _check(key, depth - 1)

@@ -10,6 +10,7 @@ from django.test import Client
 
 from tests.factories.accounts import bearer, make_token, make_user
 from tests.factories.repos import make_repo
+from tests.hub.test_route_rules import _methods, _path, _routes
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -79,3 +80,45 @@ def test_nothing_crashes_on_odd_bodies() -> None:
                 assert set(answer.json()) <= {"error", "errors", "message"}
     for body in BODIES:
         assert send("POST", "/api/credentials/revoke", body).status_code == 202
+
+
+#: What every reader of JSON must refuse by itself, whatever it looks for.
+INSANE: list[bytes] = [
+    b'{"name": NaN}',
+    b'{"name": "\\ud800"}',
+    b'{"name": "\\u0000"}',
+    b'{"name": ' + b"[" * 65 + b"]" * 65 + b"}",
+    b'{"name": 1e999}',
+    b"[1]",
+    b'"text"',
+    b"\xff",
+    b'{"name": {}, "title": [], "path": 1, "paths": "x", "branch": [], "comment": 3, "status": {}, "pinned": "x"}',
+    b'{"private": [], "type": 7, "repo": {}, "revision": -1, "message": true, "user": {}, "item": [], "url": 5}',
+]
+
+
+def test_no_route_crashes_on_insane_json_t106() -> None:
+    """Every address that takes a body by the URL configuration, so that a new one is tested by being there."""
+    owner = make_user("owner", password=None)
+    make_repo(owner, "model")
+    headers = bearer(make_token(owner)[1])
+    client, asked, reads = Client(), 0, False
+    taken: set[tuple[str, str, bytes]] = set()
+    for route, pattern in _routes():
+        # Types differ in their prefix alone.
+        if "admin/" in route or route.startswith(
+            ("api/datasets", "api/spaces", "api/kernels", "datasets/", "spaces/", "kernels/")
+        ):
+            continue
+        for method in set(_methods(pattern)) - {"GET", "HEAD"}:
+            for body in (b"{", *INSANE):
+                path = _path(route, namespace="owner", name="model", organization="owner", user="owner")
+                answer = client.generic(method, path, body, content_type="application/json", **headers)
+                asked += 1
+                assert answer.status_code < 500, (method, route, body)
+                if body == b"{":
+                    reads = answer.status_code >= 400  # what acts on its address alone never looks
+                elif reads and body in INSANE[:5] and answer.headers.get("Content-Type") == "application/json":
+                    taken |= {(method, route, body[:20])} if answer.status_code < 400 else set()
+    assert taken == set()
+    assert asked > 500
