@@ -15,7 +15,7 @@ PART: Final = 50
 
 @dataclass(frozen=True, slots=True)
 class ThreadWindow:
-    """``events``: the opening one, then those of the part; what lies before and after has a count and an entry to go to."""
+    """``events``: the opening one, then those of the part; what lies around has a count and an entry to go to."""
 
     events: list[Event]
     num_earlier: int = 0
@@ -25,7 +25,7 @@ class ThreadWindow:
 
 
 def window_of(discussion: Discussion, at: str = "") -> ThreadWindow:
-    """The newest part of a thread, or the one that begins with the entry ``at`` (an object id; an unknown one is ignored)."""
+    """The newest part of a thread, or that from the entry ``at`` (an object id; unknown ones are ignored) on."""
     known = list(Event.objects.filter(discussion=discussion).order_by("pk").values_list("pk", "object_id"))
     if len(known) <= WHOLE:
         return ThreadWindow(list(events_of(discussion)))
