@@ -107,7 +107,7 @@ def test_the_list_takes_the_same_queries_for_one_and_three(
         for _ in range(2):
             tokens.record_pair(ann, application, tokens.new_pair(), scopes=["openid"])
         if number != 2:
-            with django_assert_num_queries(4):  # session, person, allowed, own
+            with django_assert_num_queries(6):  # session, person, allowed, own; for the bell: memberships, unread
                 page = browser.get("/settings/applications").content.decode()
             assert page.count("/withdraw") == number
 
