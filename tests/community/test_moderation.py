@@ -16,7 +16,8 @@ from community.collections import CollectionFilter, list_collections
 from community.enums import CaseState, MeasureKind
 from community.models import Appeal, Collection, Happening, ModerationAction, Report
 from community.queries import DiscussionFilter, get_discussion, list_discussions
-from community.services import discussions, moderation
+from community.reviews import ReviewFilter, get_review, list_reviews, rating_summary
+from community.services import discussions, moderation, ratings
 from community.targets import MEASURES, find_target
 from hub.accounts.auth import Viewer
 from hub.accounts.models import AuditEvent, User
@@ -399,3 +400,26 @@ def test_a_measure_and_its_record_stand_or_fall_together_t148(staff: Viewer, aut
     assert AuditEvent.objects.count() == before
     assert not Repo.objects.get(pk=repo.pk).is_disabled
     assert ModerationAction.objects.count() == Happening.objects.filter(kind="moderation").count() == 0
+
+
+# --- reviews ---------------------------------------------------------------------------------------------------------
+
+
+def test_hidden_review_counts_nowhere_and_comes_back(staff: Viewer, author: User) -> None:
+    repo = make_repo(files={"a.txt": b"a"})
+    other = Viewer(user=make_user(password=None))
+    ratings.save_review(other, repo, ratings.Opinion(stars=5, text="Fine"))
+    review = ratings.save_review(Viewer(user=author), repo, ratings.Opinion(stars=1, text="Buy my things"))
+    before = rating_summary(repo).rating
+    assert before.n == 2
+    action = _take(staff, "hide", "review", review, "Advertising.")
+    assert (action.subject, "Buy my things" in action.excerpt) == (author, True)
+    assert (rating_summary(repo).rating.n, rating_summary(repo).rating.mean) == (1, 5)
+    assert [item.author for item in list_reviews(repo, ReviewFilter()).items] == [other.user]
+    with pytest.raises(NotFound):
+        get_review(repo, review.object_id)
+    with pytest.raises(Conflict):
+        ratings.save_review(Viewer(user=author), repo, ratings.Opinion(stars=1, text="Again"))
+    moderation.revert_measure(staff, action)
+    assert rating_summary(repo).rating == before
+    assert get_review(repo, review.object_id).is_latest

@@ -104,6 +104,9 @@ def test_report_hide_tell_appeal_restore(
     desk.get_by_role("button", name="Undo the measure").click()
     expect(desk.get_by_text("The measure is undone.")).to_be_visible()
 
+    for where in ("/moderation/measures", "/moderation/held", "/conduct", "/settings/blocks", f"/{author.name}"):
+        desk.goto(hub.url + where)
+        assert violations(desk) == [], where
     authors.reload()
     expect(authors.get_by_text("So it is. Sorry.")).to_be_visible()
     readers.goto(thread)
