@@ -10,7 +10,8 @@ from tests.e2e.live import FullHub
 from tests.e2e.routes import Page, find_pages
 from tests.e2e.screenshots import Look, look_at, sign_in
 
-pytestmark = [pytest.mark.e2e, pytest.mark.slow]
+# A test here visits every page there is: minutes on a slow machine.
+pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(1200)]
 
 # Templates that between them hold every component; looked at in every other look, where all pages take too long.
 _WIDE_SAMPLE = {

@@ -239,6 +239,8 @@ def _no_limits(settings: Any) -> None:
 
 @pytest.mark.django_db
 @pytest.mark.usefixtures("_no_limits")
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
 @pytest.mark.parametrize("state", STATES)
 def test_every_address_keeps_the_matrix_t28_t39_t40(state: str) -> None:
     world = make_world(state)
