@@ -31,7 +31,7 @@ _web = [
     path(name, _page, name=name)
     for name in (
         "home", "model_list", "dataset_list", "import_new", "repo_new", "search",
-        "settings_profile", "settings_tokens", "org_new", "set_theme", "collections", "collection_new",
+        "settings_profile", "settings_tokens", "org_new", "set_theme", "collections", "collection_new", "conduct",
     )
 ] + [path("u/<name>", _page, name="profile")]  # fmt: skip
 urlpatterns = [
