@@ -42,7 +42,8 @@ from hub.repos.permissions import can_admin
 from hub.repos.services import lfs, pull_heads
 from hub.repos.services.commits import CommitResult, Operation, PullHead, create_commit
 from hub.repos.services.mirror import follow_refs
-from hub.storage.git.objects import CommitInfo, TreeDiff
+from hub.storage.git.diffs import TreeDiff
+from hub.storage.git.objects import CommitInfo
 from hub.storage.git.refs import PULL_PREFIX
 from hub.storage.git.repository import writer_lock
 

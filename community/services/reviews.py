@@ -13,7 +13,7 @@ from hub.accounts.auth import Viewer
 from hub.core.errors import BadRequest, Conflict
 from hub.repos.permissions import check_files
 from hub.repos.services import pull_heads
-from hub.storage.git.objects import TreeDiff
+from hub.storage.git.diffs import TreeDiff
 
 _MAX_TEXT: Final = 400
 _MAX_PATH: Final = 1024

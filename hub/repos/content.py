@@ -15,8 +15,9 @@ import pygit2
 from hub.accounts.auth import Viewer
 from hub.core.errors import EntryNotFound, PayloadTooLarge, RevisionNotFound
 from hub.repos.models import LastCommit, Repo, RepoObject
-from hub.storage.git import objects
-from hub.storage.git.objects import CommitInfo, EntryType, RefList, TreeDiff, TreeEntry, TreePage
+from hub.storage.git import diffs, objects
+from hub.storage.git.diffs import TreeDiff
+from hub.storage.git.objects import CommitInfo, EntryType, RefList, TreeEntry, TreePage
 from hub.storage.git.repository import open_repository
 from hub.storage.lfs.objects import iter_object, read_object
 
@@ -301,13 +302,13 @@ def get_commit(snapshot: Snapshot) -> CommitInfo:
 def diff_to_parent(snapshot: Snapshot, *, max_files: int = 100, max_lines: int = 5000) -> TreeDiff:
     """What the commit changed against its first parent."""
     parents = get_commit(snapshot).parents
-    return objects.diff_commits(
+    return diffs.diff_commits(
         snapshot.git, parents[0] if parents else None, snapshot.oid, max_files=max_files, max_lines=max_lines
     )
 
 
 def diff(base: Snapshot, head: Snapshot, *, max_files: int = 100, max_lines: int = 5000) -> TreeDiff:
-    return objects.diff_commits(head.git, base.oid, head.oid, max_files=max_files, max_lines=max_lines)
+    return diffs.diff_commits(head.git, base.oid, head.oid, max_files=max_files, max_lines=max_lines)
 
 
 class _naming_commit:  # noqa: N801 -- used as a context manager

@@ -7,7 +7,8 @@ from typing import Any
 
 from hub.api.serializers.values import date_text
 from hub.repos.content import commit_date
-from hub.storage.git.objects import CommitInfo, FileDiff, RefInfo, RefList, TreeDiff
+from hub.storage.git.diffs import FileDiff, TreeDiff
+from hub.storage.git.objects import CommitInfo, RefInfo, RefList
 
 
 def commit_json(commit: CommitInfo, *, is_formatted: bool, pull_request: int | None = None) -> dict[str, Any]:

@@ -17,9 +17,10 @@ from hub.repos.models import GuestBytes, Repo, RepoObject
 from hub.repos.services import lfs, locks
 from hub.repos.services.commits import signature_of
 from hub.repos.services.mirror import follow_refs
-from hub.storage.git import merges, objects
+from hub.storage.git import diffs, merges, objects
+from hub.storage.git.diffs import TreeDiff
 from hub.storage.git.merges import Merge
-from hub.storage.git.objects import CommitInfo, TreeDiff
+from hub.storage.git.objects import CommitInfo
 from hub.storage.git.refs import BRANCH_PREFIX, compare_and_swap, read_ref
 from hub.storage.git.repository import open_repository, writer_lock
 from hub.storage.git.trees import MODE_SUBMODULE, Change, changed_entries
@@ -105,12 +106,12 @@ def changes_of(repo: Repo, head_ref: str, base_oid: str) -> TreeDiff:
     """What the head changed since it left ``base_oid``. Raises: RevisionNotFound."""
     head = at_revision(repo, head_ref)
     start = start_of(repo, head.oid, base_oid)
-    return diff(Snapshot(repo, head_ref, start), head) if start else objects.diff_commits(head.git, None, head.oid)
+    return diff(Snapshot(repo, head_ref, start), head) if start else diffs.diff_commits(head.git, None, head.oid)
 
 
 def follow_line(repo: Repo, old_oid: str, new_oid: str, path: str, line: int) -> int | None:
     """Where a line of a file at one commit is at another; None when it was changed or is gone."""
-    return objects.follow_line(open_repository(repo.git_path), old_oid, new_oid, path, line)
+    return diffs.follow_line(open_repository(repo.git_path), old_oid, new_oid, path, line)
 
 
 def parent_of(repo: Repo, oid: str) -> str:

@@ -1,4 +1,4 @@
-"""Read a repository: revisions, trees, blobs, history, differences. All lists are bounded."""
+"""Read a repository: revisions, trees, blobs, history. All lists are bounded; ``diffs`` compares."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from functools import lru_cache
 from itertools import islice
 
 import pygit2
-from pygit2.enums import BlobFilter, DeltaStatus, DiffOption, ObjectType, SortMode
+from pygit2.enums import BlobFilter, ObjectType, SortMode
 
 from hub.core.errors import BadRequest, EntryNotFound, PayloadTooLarge, RevisionNotFound
 from hub.storage.git.refs import (
@@ -30,7 +30,6 @@ from hub.storage.git.trees import (
     MODE_SYMLINK,
     MODE_TREE,
     RawEntry,
-    changed_entries,
     read_tree,
 )
 from hub.storage.lfs.pointer import MAX_POINTER_BYTES, LfsPointer, parse_pointer
@@ -41,7 +40,6 @@ _KEPT_TREES = 2
 _MAX_KEPT_ENTRIES = 20_000
 # How many commits a history filtered by path looks at before it gives up.
 MAX_FILTERED_WALK = 20_000
-MAX_DIFF_BLOB_BYTES = 1 << 20
 
 _HEX = re.compile(r"[0-9a-fA-F]+\Z")
 _PULL_REST = re.compile(r"(refs/pr/[0-9]+)(?:/|\Z)")
@@ -116,51 +114,6 @@ class RefList:
     tags: list[RefInfo] = field(default_factory=list)
     converts: list[RefInfo] = field(default_factory=list)
     pull_requests: list[RefInfo] = field(default_factory=list)
-
-
-@dataclass(frozen=True, slots=True)
-class DiffLine:
-    """`origin` is ``+``, ``-`` or a space; line numbers are None on the side that lacks the line."""
-
-    origin: str
-    old_line: int | None
-    new_line: int | None
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class DiffHunk:
-    header: str
-    lines: list[DiffLine]
-
-
-@dataclass(frozen=True, slots=True)
-class FileDiff:
-    """One changed file; `hunks` is empty for binary, LFS and too large files."""
-
-    status: str
-    old_path: str
-    path: str
-    old_oid: str | None
-    new_oid: str | None
-    old_size: int
-    new_size: int
-    old_lfs: LfsPointer | None
-    new_lfs: LfsPointer | None
-    is_binary: bool
-    is_truncated: bool
-    additions: int
-    deletions: int
-    hunks: list[DiffHunk]
-
-
-@dataclass(frozen=True, slots=True)
-class TreeDiff:
-    """Changed files between two commits; `total_files` counts those left out too."""
-
-    files: list[FileDiff]
-    total_files: int
-    is_truncated: bool
 
 
 # --- revisions -------------------------------------------------------------------------------------------
@@ -264,18 +217,27 @@ def get_entry(repo: pygit2.Repository, commit_oid: str, path: str) -> TreeEntry:
     """Return the file or folder at `path`. Raises: EntryNotFound, RevisionNotFound."""
     path = path.strip("/")
     if not path:
-        tree_oid = str(_commit(repo, commit_oid).tree_id)
+        tree_oid = str(load_commit(repo, commit_oid).tree_id)
         return TreeEntry(EntryType.DIRECTORY, "", 0, tree_oid, MODE_TREE)
-    raw = _find(repo, commit_oid, path)
+    raw = find_entry(repo, commit_oid, path)
     if raw is None:
         raise EntryNotFound(f"Entry not found: {path}")
     return describe_entry(repo, path, raw)
 
 
+def find_entry(repo: pygit2.Repository, commit_oid: str, path: str) -> RawEntry | None:
+    """What the tree of a commit has at `path`; None where nothing is."""
+    try:
+        found = load_commit(repo, commit_oid).tree[path]
+    except (KeyError, ValueError, pygit2.GitError):
+        return None
+    return RawEntry(int(found.filemode), (found.raw_name or b""), str(found.id))
+
+
 def get_paths(repo: pygit2.Repository, commit_oid: str, paths: Iterable[str]) -> list[TreeEntry]:
     """Return the entries of those `paths` that exist, in the order asked, each once."""
     wanted = dict.fromkeys(path.strip("/") for path in paths)
-    found = ((path, _find(repo, commit_oid, path)) for path in wanted if path)
+    found = ((path, find_entry(repo, commit_oid, path)) for path in wanted if path)
     return [describe_entry(repo, path, raw) for path, raw in found if raw is not None]
 
 
@@ -336,9 +298,20 @@ def iterate_blob(repo: pygit2.Repository, oid: str, chunk_bytes: int = 1 << 16) 
 # --- history ---------------------------------------------------------------------------------------------
 
 
+def load_commit(repo: pygit2.Repository, oid: str) -> pygit2.Commit:
+    """The commit itself. Raises: RevisionNotFound for an id of nothing, or of something else."""
+    try:
+        found: object = repo[oid]
+    except (KeyError, ValueError) as error:
+        raise RevisionNotFound from error
+    if not isinstance(found, pygit2.Commit):
+        raise RevisionNotFound
+    return found
+
+
 def get_commit(repo: pygit2.Repository, oid: str) -> CommitInfo:
     """Return the commit with this full oid. Raises: RevisionNotFound."""
-    return _describe_commit(_commit(repo, oid))
+    return _describe_commit(load_commit(repo, oid))
 
 
 def list_commits(
@@ -364,77 +337,13 @@ def list_commits(
 
 def count_commits(repo: pygit2.Repository, oid: str) -> int:
     """Count the commits reachable from `oid`; counts are remembered, history does not change."""
-    return _count_commits(repo.path, str(_commit(repo, oid).id))
+    return _count_commits(repo.path, str(load_commit(repo, oid).id))
 
 
 def merge_base(repo: pygit2.Repository, one_oid: str, other_oid: str) -> str | None:
     """Return the best common ancestor of two commits, or None."""
     found = repo.merge_base(one_oid, other_oid)
     return str(found) if found else None
-
-
-def diff_commits(
-    repo: pygit2.Repository,
-    base_oid: str | None,
-    head_oid: str,
-    *,
-    max_files: int = 100,
-    max_lines: int = 5000,
-    context_lines: int = 3,
-) -> TreeDiff:
-    """Compare two commits; None as base means the empty tree. `max_lines` bounds all files together.
-
-    Raises: RevisionNotFound; PayloadTooLarge when they differ in more names than anybody can look at (T65).
-    """
-    head = _commit(repo, head_oid).tree
-    _require_comparable(repo, base_oid, str(head.id))
-    # SKIP_BINARY_CHECK off: libgit2 then decides per file when its patch is made, not for all of them.
-    options = DiffOption.INCLUDE_TYPECHANGE
-    if base_oid is None:
-        diff = head.diff_to_tree(flags=options, context_lines=context_lines, swap=True)
-    else:
-        base = _commit(repo, base_oid).tree
-        diff = base.diff_to_tree(head, flags=options, context_lines=context_lines)
-    total = len(diff)
-    if total <= 200:
-        # Exact renames only: comparing contents is quadratic.
-        diff.find_similar(rename_threshold=100)
-        total = len(diff)
-    files, lines_left = [], max_lines
-    for index, delta in enumerate(islice(diff.deltas, max_files)):
-        file = _describe_delta(repo, diff, index, delta, lines_left)
-        lines_left -= sum(len(hunk.lines) for hunk in file.hunks)
-        files.append(file)
-    return TreeDiff(files, total, total > len(files) or any(file.is_truncated for file in files))
-
-
-def follow_line(repo: pygit2.Repository, old_oid: str, new_oid: str, path: str, line: int) -> int | None:
-    """Where line `line` of `path` at one commit is at another; None when it was changed, or cannot be told."""
-    old, new = (_find(repo, oid, path) for oid in (old_oid, new_oid))
-    if old is None or new is None:
-        return None
-    if old.oid == new.oid:
-        return line
-    blobs = [repo.get(entry.oid) for entry in (old, new)]
-    if not all(isinstance(blob, pygit2.Blob) and blob.size <= MAX_DIFF_BLOB_BYTES for blob in blobs):
-        return None
-    offset = 0
-    for hunk in blobs[0].diff(blobs[1], context_lines=0).hunks:  # type: ignore[union-attr]
-        # A hunk that only adds stands after its old line, one that takes away begins at it.
-        first = hunk.old_start + (hunk.old_lines == 0)
-        if line < first:
-            break
-        if line < first + hunk.old_lines:
-            return None
-        offset += hunk.new_lines - hunk.old_lines
-    return line + offset
-
-
-def _require_comparable(repo: pygit2.Repository, base_oid: str | None, head_tree: str) -> None:
-    """Spell out what differs within a budget: libgit2 would do it without one."""
-    base_tree = str(_commit(repo, base_oid).tree_id) if base_oid else None
-    for _change in changed_entries(repo, base_tree, head_tree):
-        pass
 
 
 # --- private ---------------------------------------------------------------------------------------------
@@ -466,29 +375,11 @@ def _ref_commit(repo: pygit2.Repository, ref: str) -> str | None:
         return None
 
 
-def _commit(repo: pygit2.Repository, oid: str) -> pygit2.Commit:
-    try:
-        found: object = repo[oid]
-    except (KeyError, ValueError) as error:
-        raise RevisionNotFound from error
-    if not isinstance(found, pygit2.Commit):
-        raise RevisionNotFound
-    return found
-
-
 def _folder_oid(repo: pygit2.Repository, commit_oid: str, path: str) -> str:
     entry = get_entry(repo, commit_oid, path)
     if entry.type is not EntryType.DIRECTORY:
         raise EntryNotFound(f"Not a folder: {path}")
     return entry.oid
-
-
-def _find(repo: pygit2.Repository, commit_oid: str, path: str) -> RawEntry | None:
-    try:
-        found = _commit(repo, commit_oid).tree[path]
-    except (KeyError, ValueError, pygit2.GitError):
-        return None
-    return RawEntry(int(found.filemode), (found.raw_name or b""), str(found.id))
 
 
 class _LongTrees:
@@ -567,11 +458,11 @@ def _walk(
     first_parent: bool = False,
     exclude_oid: str | None = None,
 ) -> Iterator[pygit2.Commit]:
-    walker = repo.walk(_commit(repo, oid).id, SortMode.TOPOLOGICAL | SortMode.TIME)
+    walker = repo.walk(load_commit(repo, oid).id, SortMode.TOPOLOGICAL | SortMode.TIME)
     if first_parent:
         walker.simplify_first_parent()
     if exclude_oid:
-        walker.hide(_commit(repo, exclude_oid).id)
+        walker.hide(load_commit(repo, exclude_oid).id)
     return walker
 
 
@@ -612,72 +503,3 @@ def _person(signature: pygit2.Signature) -> Person:
     name = signature.raw_name.decode(errors="replace")
     email = signature.raw_email.decode(errors="replace")
     return Person(name, email, signature.time, signature.offset)
-
-
-_STATUS = {
-    DeltaStatus.ADDED: "added",
-    DeltaStatus.DELETED: "deleted",
-    DeltaStatus.RENAMED: "renamed",
-    DeltaStatus.TYPECHANGE: "type changed",
-}
-
-
-def _describe_delta(
-    repo: pygit2.Repository,
-    diff: pygit2.Diff,
-    index: int,
-    delta: pygit2.DiffDelta,
-    lines_left: int,
-) -> FileDiff:
-    old_oid, old_size, old_lfs = _describe_side(repo, delta.old_file)
-    new_oid, new_size, new_lfs = _describe_side(repo, delta.new_file)
-    is_large = max(old_size, new_size) > MAX_DIFF_BLOB_BYTES
-    patch = None if is_large or old_lfs or new_lfs else diff[index]
-    is_binary = patch is not None and bool(patch.delta.is_binary)
-    hunks, is_cut = _hunks(patch, lines_left) if patch is not None and not is_binary else ([], is_large)
-    _, additions, deletions = patch.line_stats if patch is not None else (0, 0, 0)
-    return FileDiff(
-        status=_STATUS.get(delta.status, "modified"),
-        old_path=delta.old_file.raw_path.decode(errors="replace"),
-        path=delta.new_file.raw_path.decode(errors="replace"),
-        old_oid=old_oid,
-        new_oid=new_oid,
-        old_size=old_lfs.size if old_lfs else old_size,
-        new_size=new_lfs.size if new_lfs else new_size,
-        old_lfs=old_lfs,
-        new_lfs=new_lfs,
-        is_binary=is_binary,
-        is_truncated=is_cut,
-        additions=additions,
-        deletions=deletions,
-        hunks=hunks,
-    )
-
-
-def _describe_side(repo: pygit2.Repository, file: pygit2.DiffFile) -> tuple[str | None, int, LfsPointer | None]:
-    """Return (blob oid, size in bytes, pointer) of one side; the oid is None where the file is absent."""
-    oid = str(file.id)
-    if oid == "0" * 40 or file.mode == MODE_SUBMODULE:
-        return (None if oid == "0" * 40 else oid), 0, None
-    return oid, blob_size(repo, oid), read_pointer(repo, oid)
-
-
-def _hunks(patch: pygit2.Patch, lines_left: int) -> tuple[list[DiffHunk], bool]:
-    hunks: list[DiffHunk] = []
-    for hunk in patch.hunks:
-        if lines_left <= 0:
-            return hunks, True
-        lines = [_diff_line(line) for line in islice(hunk.lines, lines_left) if line.origin in "+- "]
-        is_cut = len(hunk.lines) > lines_left
-        lines_left -= len(hunk.lines)
-        hunks.append(DiffHunk(hunk.header.rstrip("\n"), lines))
-        if is_cut:
-            return hunks, True
-    return hunks, False
-
-
-def _diff_line(line: pygit2.DiffLine) -> DiffLine:
-    text = line.raw_content.decode(errors="replace").rstrip("\n")
-    old_line = line.old_lineno if line.old_lineno > 0 else None
-    new_line = line.new_lineno if line.new_lineno > 0 else None
-    return DiffLine(line.origin, old_line, new_line, text)

@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from hub.core.errors import HubError
 from hub.repos.content import Snapshot, get_file, read_text
 from hub.repos.models import Repo
-from hub.storage.git.objects import FileDiff
+from hub.storage.git.diffs import FileDiff
 from hub.web.viewers.tensors import read_header
 
 MAX_ROWS: Final = 200

@@ -19,7 +19,7 @@ from hub.accounts.auth import Viewer
 from hub.core.errors import GatedRepo, InsufficientScope
 from hub.repos.models import Repo
 from hub.repos.permissions import check_files
-from hub.storage.git.objects import DiffHunk, FileDiff
+from hub.storage.git.diffs import DiffHunk, FileDiff
 from hub.storage.git.refs import BRANCH_PREFIX
 from hub.web.contexts.discussions import EntryView, LineView
 

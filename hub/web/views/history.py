@@ -29,7 +29,8 @@ from hub.repos.models import Repo
 from hub.repos.permissions import get_repo_for_files, get_repo_for_read, get_repo_for_write
 from hub.repos.services import refs as ref_services
 from hub.repos.urls import RepoUrls
-from hub.storage.git.objects import CommitInfo, FileDiff, RefInfo
+from hub.storage.git.diffs import FileDiff
+from hub.storage.git.objects import CommitInfo, RefInfo
 from hub.web.contexts.repos import index_of, pull_link, repo_head
 from hub.web.forms.repos import RefForm, TagForm
 from hub.web.views.files import breadcrumb, ref_choices

@@ -19,7 +19,7 @@ from hub.core.errors import Conflict, HubError, NotFound, PayloadTooLarge
 from hub.core.ids import RepoType
 from hub.repos.models import Repo
 from hub.repos.permissions import get_repo_for_files
-from hub.storage.git.objects import TreeDiff
+from hub.storage.git.diffs import TreeDiff
 from hub.web.contexts.discussions import comment_html, entries_of, rights_in, state_mark
 from hub.web.contexts.file_changes import change_inside
 from hub.web.contexts.pulls import DiffTalk, diff_rows, lines_of, pull_tabs, pull_view

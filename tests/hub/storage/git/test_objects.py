@@ -7,11 +7,11 @@ import pytest
 
 from hub.core.errors import BadRequest, EntryNotFound, PayloadTooLarge, RevisionNotFound
 from hub.storage.git.commits import AddBytes, AddPointer, DeleteFile, MoveEntry, write_commit
+from hub.storage.git.diffs import diff_commits
 from hub.storage.git.objects import (
     EntryType,
     count_commits,
     default_branch,
-    diff_commits,
     get_commit,
     get_entry,
     get_paths,
