@@ -396,7 +396,7 @@ HUB_HOLD_REPEATS = env.integer(
 )
 HUB_RATE_PAGES = env.integer("HUB_RATE_PAGES", 1000, help="Pages per user or address and 5 minutes.")
 
-# --- requests that the hub sends (hub/core/outgoing.py) --------------------------------------------------------------
+# --- requests that the hub sends (hub/core/destinations.py) ----------------------------------------------------------
 HUB_OUTGOING_PORTS = env.items(
     "HUB_OUTGOING_PORTS",
     ["80", "443", "8080", "8443"],

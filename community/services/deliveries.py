@@ -31,9 +31,10 @@ from community.webhook_events import RepoEvent
 from hub.accounts.auth import Viewer
 from hub.accounts.enums import NamespaceKind
 from hub.accounts.services.mail import send_notice
+from hub.core.destinations import OutgoingFailed
 from hub.core.errors import HubError
 from hub.core.ids import fold
-from hub.core.outgoing import WEBHOOK, OutgoingFailed, open_session
+from hub.core.outgoing import WEBHOOK, open_session
 from hub.core.sealing import SecretLost
 from hub.repos.models import Repo
 from hub.repos.permissions import can_read

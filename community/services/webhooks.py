@@ -19,9 +19,9 @@ from hub.accounts.models import User
 from hub.accounts.permissions import require_user
 from hub.accounts.services import audit
 from hub.core import sealing
+from hub.core.destinations import parse_url
 from hub.core.errors import BadRequest, Conflict, NotFound, PayloadTooLarge
 from hub.core.ids import fold, split_repo_id
-from hub.core.outgoing import parse_url
 from hub.core.pagination import Page, cut_page, decode_cursor
 
 MAX_WEBHOOKS: Final = 50  # of one person

@@ -17,9 +17,10 @@ from urllib.parse import quote, urlencode, urljoin
 
 from django.conf import settings
 
+from hub.core.destinations import OutgoingFailed, parse_url
 from hub.core.errors import BadRequest, HubError
 from hub.core.ids import RepoType, is_oid, is_sha256
-from hub.core.outgoing import IMPORT, Answer, OutgoingFailed, Purpose, Session, Streamed, open_session, parse_url
+from hub.core.outgoing import IMPORT, Answer, Purpose, Session, Streamed, open_session
 
 MAX_ENDPOINT_LENGTH: Final = 300
 MAX_FILE_BYTES: Final = 2**53

@@ -15,9 +15,9 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from community.models import Webhook
 from community.services import webhooks
 from hub.accounts.requests import SignedInRequest
+from hub.core.destinations import AddressRefused
 from hub.core.error_words import in_words_of_reader
 from hub.core.errors import Conflict, HubError
-from hub.core.outgoing import AddressRefused
 from hub.web.account_pages import session_required
 from hub.web.contexts.webhooks import delivery_rows
 from hub.web.forms.accounts import add_refusal

@@ -12,17 +12,8 @@ from contextlib import contextmanager
 
 import pytest
 
-from hub.core.outgoing import (
-    IMPORT,
-    WEBHOOK,
-    AddressRefused,
-    OutgoingFailed,
-    addresses_of,
-    is_public,
-    open_session,
-    parse_url,
-    with_limits,
-)
+from hub.core.destinations import AddressRefused, OutgoingFailed, addresses_of, is_public, parse_url
+from hub.core.outgoing import IMPORT, WEBHOOK, open_session, with_limits
 
 QUICK = with_limits(WEBHOOK, connect_s=2.0, idle_s=1.0, total_s=1.0)
 

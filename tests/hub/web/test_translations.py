@@ -214,6 +214,7 @@ _SPOKEN_IN: Final = (
     "community/services/webhooks.py",
     "hub/accounts/**/*.py",
     "hub/core/ids.py",
+    "hub/core/destinations.py",
     "hub/core/outgoing.py",
     "hub/catalog/filters.py",
     "hub/repos/gates.py",

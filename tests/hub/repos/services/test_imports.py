@@ -17,8 +17,8 @@ from django.utils import timezone
 
 from hub.accounts.auth import Viewer
 from hub.accounts.models import User
+from hub.core.destinations import AddressRefused
 from hub.core.errors import BadRequest, Conflict, EntryNotFound, InsufficientScope, PermissionDenied
-from hub.core.outgoing import AddressRefused
 from hub.repos.content import at_revision, get_commit, get_file, iterate_file, walk_files
 from hub.repos.enums import ImportState, Visibility
 from hub.repos.models import Repo, RepoImport, RepoImportFile, RepoObject
