@@ -3,6 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
+
+# Properties hold or do not, however busy the machine is: a test's own time limit (pytest-timeout) finds what hangs.
+hypothesis_settings.register_profile("agora", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+hypothesis_settings.load_profile("agora")
 
 
 @pytest.fixture(autouse=True)
