@@ -27,8 +27,8 @@ from hub.core.markdown import render_markdown
 from hub.repos.models import Repo
 from hub.repos.permissions import visible_to
 
-#: More names than these in one text are not read: who is called with fifty others is not called.
-MAX_PEOPLE: Final = 50
+#: More names than these in one text are not read: who is called with twenty others is not called.
+MAX_PEOPLE: Final = 20
 _MAX_OF_PAGE: Final = 500
 
 _TAG: Final = re.compile(r"(<[^>]*>)")

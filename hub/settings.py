@@ -373,7 +373,7 @@ HUB_RATE_DISCUSSIONS = env.integer(
 HUB_RATE_COMMENTS = env.integer(
     "HUB_RATE_COMMENTS", 1200, help="Comments and changes of discussions per user and hour."
 )
-HUB_RATE_REPORTS = env.integer("HUB_RATE_REPORTS", 60, help="Reports to the moderators per user and hour.")
+HUB_RATE_REPORTS = env.integer("HUB_RATE_REPORTS", 20, help="Reports to the moderators per user and hour.")
 HUB_NEW_ACCOUNT_HOURS = env.integer(
     "HUB_NEW_ACCOUNT_HOURS",
     72,
