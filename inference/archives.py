@@ -13,7 +13,8 @@ from pathlib import PurePosixPath
 from typing import Final
 
 MAX_ENTRIES: Final = 10_000
-MAX_RATIO: Final = 200
+#: Weights hardly shrink, so what unpacks to a hundred times its size is no archive of them.
+MAX_RATIO: Final = 50
 MAX_LISTED_BYTES: Final = 100 * 10**9
 MAX_DIRECTORY_BYTES: Final = 25 * 1024 * 1024
 #: Each entry's header is one read of the store: those of larger archives are looked at for their first entries.

@@ -234,6 +234,13 @@ def test_the_ratio_is_bounded_where_the_limits_say_t105() -> None:
         assert isinstance(caught.value, ArchiveBomb) is is_bomb
 
 
+def test_a_zip_of_a_hundred_to_one_is_refused_t105() -> None:
+    data = make_zip(("zeros", bytes(8_000_000)), ("noise", DICE.randbytes(70_000)), packed=True)
+    assert 90 < 8_070_000 / len(data) < 110
+    found = _inspect({"config.json": b"{}", "data.zip": data})
+    assert (found.servable, found.reason) == (False, "zip_bomb")
+
+
 @given(st.binary(max_size=200), st.integers(0), st.binary(max_size=8))
 def test_damaged_archives_end_in_a_verdict_t105(data: bytes, at: int, piece: bytes) -> None:
     at %= len(SOUND)
